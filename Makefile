@@ -1,0 +1,54 @@
+# Everything a person does with this repository. `make` alone lists it.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+# One target folder a machine, so that dependencies are built once.
+export CARGO_TARGET_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/mangrove/target
+
+CARGO := cargo
+NEXTEST := $(CARGO) nextest run --profile ci
+
+.PHONY: help setup run test lint doc audit size sim trials fuzz bench soak
+
+help: ## List what there is
+	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+setup: ## Install what is missing: compilers, linker, test runner
+	@.ci/setup
+
+run: setup ## Build, make a home in a temporary folder and check it
+	@$(CARGO) build --release --package mangrove-cli
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
+	  mangrove="$$CARGO_TARGET_DIR/release/mangrove" && \
+	  "$$mangrove" init --home "$$folder/home" && \
+	  "$$mangrove" config check --home "$$folder/home"
+
+test: setup ## Run every check, as CI does
+	@echo "== format" && $(CARGO) fmt --all --check
+	@echo "== lint" && $(CARGO) clippy --workspace --all-targets --quiet -- -D warnings
+	@echo "== rules of the house" && $(NEXTEST) --package mangrove-tidy
+	@echo "== documentation tests" && $(CARGO) test --workspace --doc --quiet
+	@echo "== tour of the README" && $(NEXTEST) --package mangrove-cli tour::
+	@echo "== all tests" && $(NEXTEST) --workspace
+
+lint: setup ## Format, then lint and report the sizes of files and functions
+	@$(CARGO) fmt --all
+	@$(CARGO) clippy --workspace --all-targets -- -D warnings
+	@$(CARGO) run --quiet --package mangrove-tidy
+
+doc: setup ## Write the generated pages anew and build the API documentation
+	@MANGROVE_BLESS=1 $(NEXTEST) documents::
+	@RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps
+
+audit: ## Check licences, sources and duplicates of dependencies, and spelling
+	@$(CARGO) deny --all-features check bans licenses sources
+	@typos
+
+size: setup ## Print the release binary's size and how fast it starts
+	@$(CARGO) build --release --package mangrove-cli
+	@.ci/size "$$CARGO_TARGET_DIR/release/mangrove"
+
+sim trials fuzz bench soak: ## Long counts; each says so while it does not exist
+	@echo "make $@: there is nothing to run yet" >&2; exit 1

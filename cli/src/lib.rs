@@ -1,0 +1,87 @@
+//! The `mangrove` command: what a person types, and what a person sees.
+//!
+//! A command is one file: its arguments, whose documentation is its manual, and one function that
+//! returns a [`Report`] or a [`Failure`]. Printing, colours and exit codes are decided once, here and
+//! in `present` and `exit`.
+//!
+//! It will never hold a rule of the protocol, and never write to standard output what a program
+//! reading it did not ask for: logs and notes go to standard error.
+
+mod args;
+mod completions;
+mod config;
+mod exit;
+mod failure;
+mod home;
+mod init;
+mod limits;
+mod passphrase;
+mod present;
+mod session;
+mod version;
+
+use std::env;
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Parser;
+use mangrove_config::{Environment, failpoint};
+
+pub use crate::args::command;
+use crate::args::{Args, Command};
+pub use crate::exit::Kind;
+pub use crate::failure::Failure;
+pub use crate::home::STEPS;
+pub use crate::present::Report;
+use crate::present::Screen;
+use crate::session::Session;
+
+/// The whole program: reads the arguments and the environment, acts, prints, and says how it went.
+pub fn main() -> ExitCode {
+    let typed = env::args_os().collect::<Vec<_>>();
+    let environment = Environment::of_process();
+    let screen = Screen::new(&typed, &environment);
+    let outcome = act(&typed, environment);
+    screen.show(outcome)
+}
+
+/// What came of a command line.
+enum Outcome {
+    /// Clap has something to print by itself: help, the version, or a usage error.
+    Clap(clap::Error),
+    /// A command succeeded.
+    Done(Report),
+    /// A command failed.
+    Failed(Failure),
+}
+
+fn act(typed: &[OsString], environment: Environment) -> Outcome {
+    let args = match Args::try_parse_from(typed) {
+        Ok(args) => args,
+        Err(error) => return Outcome::Clap(error),
+    };
+    let armed = arm_failpoints(&environment);
+    let session = armed.and_then(|()| Session::new(args.global, environment));
+    match session.and_then(|session| run(args.command, &session)) {
+        Ok(report) => Outcome::Done(report),
+        Err(failure) => Outcome::Failed(failure),
+    }
+}
+
+fn arm_failpoints(environment: &Environment) -> Result<(), Failure> {
+    const VARIABLE: &str = "MANGROVE_FAILPOINTS";
+    let list = environment.get(VARIABLE).map_err(|problem| Failure::config(&problem.into()))?;
+    failpoint::global().set_all(list.unwrap_or_default()).map_err(|error| {
+        Failure::new(Kind::Usage, format!("{VARIABLE} cannot be used")).because(error)
+    })
+}
+
+fn run(command: Command, session: &Session) -> Result<Report, Failure> {
+    match command {
+        Command::Init(args) => init::run(&args, session),
+        Command::Config(args) => config::run(args, session),
+        Command::Limits => Ok(limits::run()),
+        Command::Completions(args) => Ok(completions::run(&args)),
+        Command::Version => Ok(version::run()),
+    }
+}

@@ -1,0 +1,158 @@
+//! What a person or a program sees of a command: the only place that prints.
+
+use std::ffi::OsString;
+use std::io::{self, IsTerminal, Write};
+use std::process::ExitCode;
+
+use mangrove_config::Environment;
+use serde_json::{Value, json};
+
+use crate::Outcome;
+use crate::exit::Kind;
+use crate::failure::Failure;
+
+/// What a command has to say when it is done.
+#[derive(Debug)]
+pub struct Report {
+    text: String,
+    json: Value,
+    asked_for: bool,
+}
+
+impl Report {
+    /// What was asked for.
+    pub fn answer(text: impl Into<String>, json: Value) -> Self {
+        Self { text: text.into(), json, asked_for: true }
+    }
+
+    /// A note on what was done; `--quiet` keeps it back.
+    pub fn note(text: impl Into<String>, json: Value) -> Self {
+        Self { text: text.into(), json, asked_for: false }
+    }
+}
+
+/// Columns of text, each as wide as its widest cell, two spaces apart.
+pub(crate) fn aligned(rows: &[Vec<String>]) -> String {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or_default();
+    let width = |at: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(at));
+        cells.map(|cell| cell.chars().count()).max().unwrap_or_default()
+    };
+    let widths = (0..columns).map(width).collect::<Vec<_>>();
+    let line = |row: &Vec<String>| {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
+        format!("{}\n", cells.collect::<Vec<_>>().join("  ").trim_end())
+    };
+    rows.iter().map(line).collect()
+}
+
+/// How to print. Known before the arguments are understood, since that may fail too.
+pub(crate) struct Screen {
+    json: bool,
+    quiet: bool,
+    color: bool,
+}
+
+impl Screen {
+    pub(crate) fn new(typed: &[OsString], environment: &Environment) -> Self {
+        let before_end = typed.iter().take_while(|arg| *arg != "--").collect::<Vec<_>>();
+        let has = |flag: &str| before_end.iter().any(|arg| *arg == flag);
+        let pair = before_end.windows(2).find_map(|pair| match pair {
+            [flag, when] if *flag == "--color" => Some(when.to_owned()),
+            _ => None,
+        });
+        let color = |when: &str| {
+            has(&format!("--color={when}")) || pair.is_some_and(|chosen| chosen == when)
+        };
+        let plain = !matches!(environment.get("NO_COLOR"), Ok(None));
+        let auto = !plain && io::stdout().is_terminal() && io::stderr().is_terminal();
+        Self {
+            json: has("--json"),
+            quiet: has("--quiet"),
+            color: color("always") || (auto && !color("never")),
+        }
+    }
+
+    /// Prints what came of it and says what the process returns. A reader that has gone away, as
+    /// `head` does, is no failure.
+    pub(crate) fn show(&self, outcome: Outcome) -> ExitCode {
+        let (printed, code) = match outcome {
+            Outcome::Done(report) => (self.report(&report), ExitCode::SUCCESS),
+            Outcome::Failed(failure) => (self.failure(&failure), failure.kind().exit_code()),
+            Outcome::Clap(error) if error.use_stderr() => {
+                (self.usage(&error), Kind::Usage.exit_code())
+            }
+            Outcome::Clap(error) => (out(&self.styled(&error)), ExitCode::SUCCESS),
+        };
+        match printed {
+            Ok(()) => code,
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => code,
+            Err(_) => Kind::Internal.exit_code(),
+        }
+    }
+
+    fn report(&self, report: &Report) -> io::Result<()> {
+        match (self.json, self.quiet && !report.asked_for) {
+            (true, _) => out(&document(&report.json)),
+            (false, true) => Ok(()),
+            (false, false) => out(&report.text),
+        }
+    }
+
+    fn failure(&self, failure: &Failure) -> io::Result<()> {
+        match self.json {
+            true => out(&document(&failure.json())),
+            false => err(&failure.text(|word| self.red(word))),
+        }
+    }
+
+    fn usage(&self, error: &clap::Error) -> io::Result<()> {
+        if !self.json {
+            return err(&self.styled(error));
+        }
+        let text = error.render().to_string();
+        let (message, hint) = text.split_once("\n\n").unwrap_or((&text, ""));
+        let message = message.strip_prefix("error: ").unwrap_or(message);
+        out(&document(&json!({ "error": {
+            "code": Kind::Usage.code(),
+            "kind": Kind::Usage.name(),
+            "message": message.trim(),
+            "hint": hint.trim(),
+        }})))
+    }
+
+    fn styled(&self, error: &clap::Error) -> String {
+        let text = error.render();
+        if self.color { text.ansi().to_string() } else { text.to_string() }
+    }
+
+    fn red(&self, word: &str) -> String {
+        if self.color { format!("\x1b[1;31m{word}\x1b[0m") } else { word.to_owned() }
+    }
+}
+
+fn document(json: &Value) -> String {
+    format!("{json:#}\n")
+}
+
+fn out(text: &str) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(text.as_bytes())?;
+    stdout.flush()
+}
+
+fn err(text: &str) -> io::Result<()> {
+    io::stderr().lock().write_all(text.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_as_wide_as_their_widest_cell() {
+        let row = |cells: &[&str]| cells.iter().map(|cell| (*cell).to_owned()).collect();
+        let text = aligned(&[row(&["a", "bb"]), row(&["größer", "c", "d"])]);
+        assert_eq!(text, "a       bb\ngrößer  c   d\n");
+    }
+}

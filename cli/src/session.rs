@@ -1,0 +1,60 @@
+//! What every command starts from: the global flags, resolved.
+
+use std::env;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use mangrove_config::file::Source;
+use mangrove_config::{Environment, Home, Override, Resolved, Sources};
+
+use crate::args::Global;
+use crate::exit::Kind;
+use crate::failure::Failure;
+use crate::home::format;
+
+/// One run of the program.
+pub(crate) struct Session {
+    pub(crate) home: Home,
+    pub(crate) environment: Environment,
+    pub(crate) passphrase_file: Option<Utf8PathBuf>,
+    overrides: Vec<Override>,
+}
+
+impl Session {
+    pub(crate) fn new(global: Global, environment: Environment) -> Result<Self, Failure> {
+        let current = current_folder()?;
+        let home = match &global.home {
+            Some(folder) => Home::at(folder, &current),
+            None => Home::locate(&environment, &current)
+                .map_err(|problem| Failure::config(&problem.into()))?,
+        };
+        let given = |(key, value): (String, String)| Override {
+            flag: format!("--set {key}={value}"),
+            key,
+            value,
+        };
+        let overrides = global.settings.into_iter().map(given).collect();
+        Ok(Self { home, environment, passphrase_file: global.passphrase_file, overrides })
+    }
+
+    /// The configuration in force, from every layer. A home that does not exist has no file.
+    pub(crate) fn resolve(&self) -> Result<Resolved, Failure> {
+        format::check(&self.home)?;
+        let file = Source::read(&self.home.config_file());
+        let file = file.map_err(|error| Failure::config(&error))?;
+        self.resolve_with(file)
+    }
+
+    /// The same, with this file instead of the one in the home.
+    pub(crate) fn resolve_with(&self, file: Option<Source>) -> Result<Resolved, Failure> {
+        let environment = self.environment.clone();
+        let sources = Sources { file, environment, overrides: self.overrides.clone() };
+        sources.resolve().map_err(|error| Failure::config(&error))
+    }
+}
+
+fn current_folder() -> Result<Utf8PathBuf, Failure> {
+    let failure = || Failure::new(Kind::Internal, "cannot tell the current folder");
+    let current = env::current_dir().map_err(|error| failure().because(error))?;
+    let current = Utf8Path::from_path(&current).map(Utf8Path::to_owned);
+    current.ok_or_else(|| failure().because("its path is not UTF-8"))
+}

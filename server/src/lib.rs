@@ -1,0 +1,8 @@
+//! The public contract: JSON-RPC over HTTP and WebSocket, server-sent events, health and metrics.
+//!
+//! Requests are decoded once into the types of this crate, checked against the limits table, and
+//! handed to the node; answers and errors go back in the shapes that programs outside this
+//! repository are written against. The OpenRPC document is generated from the same types.
+//!
+//! It will never hold state of its own beyond sockets and tokens, never answer before the node has,
+//! and never listen where another machine can reach it unless it was told to.
