@@ -8,6 +8,13 @@
 //! It will never await, read a clock, roll dice or touch a disk or a socket. Time, entropy, reads
 //! and failpoints are arguments; a peer's fault is a value, never an error.
 
+pub mod clock;
+pub mod delta;
+pub mod fold;
 pub mod id;
 pub mod keys;
 pub mod limits;
+pub mod op;
+pub mod root;
+pub mod seal;
+pub mod wire;
