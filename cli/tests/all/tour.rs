@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::{Command, Output};
 
-const README: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md");
+const README: &str = "../README.md";
 
 /// The shell blocks below a heading, until the next heading of its rank, as one script.
 fn script(page: &str, heading: &str) -> String {

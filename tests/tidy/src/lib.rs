@@ -26,8 +26,11 @@ pub use measure::{FileSize, Function, Measures};
 pub use tree::{File, Tree};
 pub use violation::Violation;
 
-/// The folder of the workspace that this crate was built in.
+/// The folder of the workspace that cargo runs this crate in.
+///
+/// Asked for when it runs: checkouts that share a target folder may share what was built.
 pub fn workspace_root() -> Utf8PathBuf {
-    let here = Utf8Path::new(env!("CARGO_MANIFEST_DIR"));
+    let here = std::env::var("CARGO_MANIFEST_DIR").unwrap_or_else(|_| ".".to_owned());
+    let here = Utf8Path::new(&here);
     here.ancestors().nth(2).unwrap_or(here).to_owned()
 }
