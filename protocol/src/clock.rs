@@ -13,7 +13,9 @@ const LAST_MS: u64 = u64::MAX >> COUNTER_BITS;
 /// A stamp: 48 bits of Unix milliseconds above 16 bits that count within one of them.
 ///
 /// Stamps order first by time, then by counter, and so does the number that holds them.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, BorshSerialize, BorshDeserialize)]
+#[derive(
+    Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, BorshSerialize, BorshDeserialize,
+)]
 pub struct Hlc(u64);
 
 impl Hlc {
@@ -63,6 +65,11 @@ impl Hlc {
             Some(next) => Some(Self(next)),
             None => None,
         }
+    }
+
+    /// The time on the local clock from which on it is believed.
+    pub const fn believed_from_ms(self) -> u64 {
+        self.ms().saturating_sub(MAX_AHEAD_MS)
     }
 
     /// Whether it leads a local clock that shows `now_ms` by more than is allowed.

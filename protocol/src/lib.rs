@@ -10,11 +10,20 @@
 
 pub mod clock;
 pub mod delta;
+pub mod effect;
 pub mod fold;
+pub mod graph;
 pub mod id;
 pub mod keys;
 pub mod limits;
+pub mod log;
 pub mod op;
+pub mod overlay;
+pub mod planted;
+pub mod replica;
+pub mod request;
 pub mod root;
+pub mod roster;
 pub mod seal;
+pub mod view;
 pub mod wire;

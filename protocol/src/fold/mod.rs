@@ -147,7 +147,19 @@ pub fn apply(
     origin: &Origin,
     payload: &Payload,
 ) -> Applied {
-    let mut steps: Vec<_> = payload.ops().map(|(index, op)| Step { index, op }).collect();
+    let changes = apply_ops(rows, root, origin, payload.ops());
+    Applied { changes, emitted: payload.events().cloned().collect() }
+}
+
+/// Applies some operations of one delta, each with its index there. All of them in one call or in
+/// several, one after another, end in the same rows and the same root.
+pub(crate) fn apply_ops<'a>(
+    rows: &mut (impl RowsMut + ?Sized),
+    root: &mut Root,
+    origin: &Origin,
+    ops: impl IntoIterator<Item = (u32, &'a Op)>,
+) -> Vec<Change> {
+    let mut steps: Vec<_> = ops.into_iter().map(|(index, op)| Step { index, op }).collect();
     // Operations on different entities do not touch each other, so each entity is read and written
     // once, in an order that does not depend on that of the payload.
     steps.sort_by(|left, right| left.entity().cmp(&right.entity()));
@@ -161,7 +173,7 @@ pub fn apply(
         };
         changes.extend(became.map(|became| Change { kind, key: key.clone(), became }));
     }
-    Applied { changes, emitted: payload.events().cloned().collect() }
+    changes
 }
 
 /// One operation and its index in the delta. Those of one group are about one entity, ascending.

@@ -7,6 +7,8 @@ mod fixtures;
 #[cfg(test)]
 mod folding;
 #[cfg(test)]
+mod fuzzing;
+#[cfg(test)]
 mod header;
 #[cfg(test)]
 mod make;

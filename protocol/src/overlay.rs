@@ -1,0 +1,155 @@
+//! A step in the making: a view, and over it what the step has changed so far.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+
+use crate::fold::{Counter, Register, RowsMut, SetHead, SetItem};
+use crate::op::{Key, Value};
+use crate::view::{Batch, Counters, Items, Registers, Sets, Table, View};
+
+/// Reads show what was written through it before, then what lies below.
+#[derive(Debug)]
+pub struct Overlay<'v, V> {
+    below: &'v V,
+    batch: Batch,
+}
+
+impl<'v, V: View> Overlay<'v, V> {
+    /// Nothing changed yet.
+    pub fn new(below: &'v V) -> Self {
+        Self { below, batch: Batch::default() }
+    }
+
+    /// Puts a row.
+    pub fn put<T: Table>(&mut self, key: T::Key, row: T::Row) {
+        T::changes_mut(&mut self.batch).insert(key, Some(row));
+    }
+
+    /// Removes a row.
+    pub fn remove<T: Table>(&mut self, key: T::Key) {
+        T::changes_mut(&mut self.batch).insert(key, None);
+    }
+
+    /// What was changed.
+    pub fn into_batch(self) -> Batch {
+        self.batch
+    }
+
+    /// Whether nothing was changed.
+    pub fn is_empty(&self) -> bool {
+        self.batch.is_empty()
+    }
+}
+
+impl<V: View> View for Overlay<'_, V> {
+    fn get<T: Table>(&self, key: &T::Key) -> Option<T::Row> {
+        match T::changes(&self.batch).get(key) {
+            Some(changed) => changed.clone(),
+            None => self.below.get::<T>(key),
+        }
+    }
+
+    fn scan<T: Table>(&self, from: Bound<&T::Key>, limit: usize) -> Vec<(T::Key, T::Row)> {
+        let changes = T::changes(&self.batch).range((from, Bound::Unbounded));
+        // Each change hides at most one row below, so this many rows suffice to fill the limit.
+        let hidden = changes.clone().filter(|(_, row)| row.is_none()).count();
+        let below = self.below.scan::<T>(from, limit.saturating_add(hidden));
+        let mut rows: BTreeMap<_, _> = below.into_iter().collect();
+        for (key, row) in changes {
+            match row {
+                Some(row) => rows.insert(key.clone(), row.clone()),
+                None => rows.remove(key),
+            };
+        }
+        rows.into_iter().take(limit).collect()
+    }
+
+    fn last<T: Table>(&self, until: Bound<&T::Key>) -> Option<(T::Key, T::Row)> {
+        let changes = T::changes(&self.batch);
+        let put = changes
+            .range((Bound::Unbounded, until))
+            .rev()
+            .find_map(|(key, row)| row.as_ref().map(|row| (key.clone(), row.clone())));
+        let mut below = self.below.last::<T>(until);
+        while let Some((key, _)) = &below {
+            match changes.get(key) {
+                Some(_) => below = self.below.last::<T>(Bound::Excluded(&key.clone())),
+                None => break,
+            }
+        }
+        match (put, below) {
+            (Some(put), Some(below)) => Some(if put.0 > below.0 { put } else { below }),
+            (put, below) => put.or(below),
+        }
+    }
+}
+
+impl<V: View> RowsMut for Overlay<'_, V> {
+    fn put_register(&mut self, key: &Key, row: Register) {
+        self.put::<Registers>(key.clone(), row);
+    }
+
+    fn put_counter(&mut self, key: &Key, row: Counter) {
+        self.put::<Counters>(key.clone(), row);
+    }
+
+    fn put_set(&mut self, key: &Key, row: SetHead) {
+        self.put::<Sets>(key.clone(), row);
+    }
+
+    fn put_item(&mut self, key: &Key, item: &Value, row: SetItem) {
+        let at = (key.clone(), item.clone());
+        if row.is_empty() {
+            self.remove::<Items>(at);
+        } else {
+            self.put::<Items>(at, row);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::id::DeltaId;
+    use crate::view::{History, Memory};
+
+    fn put(overlay: &mut Overlay<'_, Memory>, changes: &[(u64, Option<u8>)]) {
+        for (key, row) in changes {
+            match row {
+                Some(row) => overlay.put::<History>(*key, DeltaId::from_bytes([*row; 32])),
+                None => overlay.remove::<History>(*key),
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn an_overlay_reads_like_the_memory_it_becomes(
+            first in vec((0_u64..12, any::<Option<u8>>()), 0..12),
+            second in vec((0_u64..12, any::<Option<u8>>()), 0..12),
+            from in 0_u64..13,
+            limit in 0_usize..14,
+        ) {
+            let mut memory = Memory::default();
+            let mut overlay = Overlay::new(&memory);
+            put(&mut overlay, &first);
+            let batch = overlay.into_batch();
+            memory.apply(&batch);
+
+            let below = memory.clone();
+            let mut overlay = Overlay::new(&below);
+            put(&mut overlay, &second);
+            let scanned = overlay.scan::<History>(Bound::Included(&from), limit);
+            let last = overlay.last::<History>(Bound::Excluded(&from));
+            let got = overlay.get::<History>(&from);
+            let batch = overlay.into_batch();
+            memory.apply(&batch);
+            prop_assert_eq!(scanned, memory.scan::<History>(Bound::Included(&from), limit));
+            prop_assert_eq!(last, memory.last::<History>(Bound::Excluded(&from)));
+            prop_assert_eq!(got, memory.get::<History>(&from));
+        }
+    }
+}

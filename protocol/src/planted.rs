@@ -1,0 +1,49 @@
+//! Faults planted on purpose, by which the tests are tested: each named bug must turn one red.
+//!
+//! They exist in debug builds only; in a release build none can be planted.
+
+use std::collections::BTreeSet;
+
+/// A bug that can be planted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Bug {
+    /// Applies a delta before its parents.
+    SkipParentCheck,
+    /// Lets the order of arrival decide between writes.
+    TieByArrival,
+    /// Forgets which own deltas were not published yet.
+    ForgetOutbox,
+    /// Leaves the root as it was when a delta of another member is applied.
+    StaleRoot,
+    /// Takes deltas of any context.
+    WrongContext,
+    /// Begins the same incarnation again after everything was lost.
+    ReuseIncarnation,
+}
+
+impl Bug {
+    /// All bugs.
+    pub const ALL: [Self; 6] = [
+        Self::SkipParentCheck,
+        Self::TieByArrival,
+        Self::ForgetOutbox,
+        Self::StaleRoot,
+        Self::WrongContext,
+        Self::ReuseIncarnation,
+    ];
+}
+
+/// The bugs that are planted.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Planted(BTreeSet<Bug>);
+
+impl Planted {
+    /// These bugs; in a release build, none.
+    pub fn bugs(bugs: impl IntoIterator<Item = Bug>) -> Self {
+        Self(bugs.into_iter().filter(|_| cfg!(debug_assertions)).collect())
+    }
+
+    pub(crate) fn has(&self, bug: Bug) -> bool {
+        cfg!(debug_assertions) && self.0.contains(&bug)
+    }
+}

@@ -1,0 +1,199 @@
+//! Heartbeats: how nodes notice that they differ, and whose clock is wrong.
+
+use std::collections::BTreeMap;
+
+use borsh::{BorshDeserialize, BorshSerialize};
+
+use super::{Entropy, Replica};
+use crate::clock::MAX_AHEAD_MS;
+use crate::effect::{Effect, Note};
+use crate::fold::FOLD_VERSION;
+use crate::id::PeerId;
+use crate::log::Vector;
+
+/// How long after activity the first heartbeat comes.
+pub const FIRST_BEAT_MS: u64 = 10_000;
+/// How far apart heartbeats get when nothing happens.
+pub const LAST_BEAT_MS: u64 = 300_000;
+/// How many peers' clocks are remembered.
+const CLOCKS_KEPT: usize = 64;
+
+/// Where a node stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Heartbeat {
+    /// The digest of what it stores.
+    pub stored: [u8; 32],
+    /// The digest of what it has settled.
+    pub applied: [u8; 32],
+    /// The digest of its root.
+    pub root: [u8; 32],
+    /// The rules by which it folds; roots compare only under the same.
+    pub fold_version: u32,
+    /// How many deltas it has settled.
+    pub deltas: u64,
+    /// Its wall clock, in Unix ms.
+    pub time_ms: u64,
+    /// Tells this heartbeat from an equal one.
+    pub nonce: u64,
+}
+
+/// When the next heartbeat is due.
+#[derive(Debug)]
+pub(super) struct Rhythm {
+    due_ms: u64,
+    interval_ms: u64,
+}
+
+impl Rhythm {
+    pub(super) const fn new(now_ms: u64) -> Self {
+        Self { due_ms: now_ms + FIRST_BEAT_MS, interval_ms: FIRST_BEAT_MS }
+    }
+
+    pub(super) const fn due_ms(&self) -> u64 {
+        self.due_ms
+    }
+
+    pub(super) const fn is_due(&self, now_ms: u64) -> bool {
+        self.due_ms <= now_ms
+    }
+
+    /// Something happened: the next one comes when it is quiet again.
+    pub(super) const fn excite(&mut self, now_ms: u64) {
+        self.interval_ms = FIRST_BEAT_MS;
+        self.due_ms = now_ms + FIRST_BEAT_MS;
+    }
+
+    pub(super) fn beaten(&mut self, now_ms: u64) {
+        self.interval_ms = self.interval_ms.saturating_mul(2).min(LAST_BEAT_MS);
+        self.due_ms = now_ms + self.interval_ms;
+    }
+}
+
+/// How far the clocks of peers are ahead of ours.
+#[derive(Debug, Default)]
+pub(super) struct Clocks {
+    ahead_ms: BTreeMap<PeerId, i128>,
+}
+
+impl Clocks {
+    fn note(&mut self, peer: PeerId, theirs_ms: u64, ours_ms: u64) {
+        if self.ahead_ms.len() >= CLOCKS_KEPT && !self.ahead_ms.contains_key(&peer) {
+            self.ahead_ms.pop_first();
+        }
+        self.ahead_ms.insert(peer, i128::from(theirs_ms) - i128::from(ours_ms));
+    }
+
+    /// How far off our clock is, if most peers, and at least two, agree that it is off by more than
+    /// is tolerated.
+    pub(super) fn at_odds_ms(&self) -> Option<u64> {
+        let beyond = |ahead: &&i128| ahead.unsigned_abs() > u128::from(MAX_AHEAD_MS);
+        let mut off = self.ahead_ms.values().filter(beyond).map(|ahead| ahead.unsigned_abs());
+        let count = off.clone().count();
+        if count < 2 || count * 2 <= self.ahead_ms.len() {
+            return None;
+        }
+        off.next().map(|first| u64::try_from(off.fold(first, u128::min)).unwrap_or(u64::MAX))
+    }
+}
+
+impl Replica {
+    pub(super) fn heartbeat(&self, now_ms: u64, entropy: &mut impl Entropy) -> Heartbeat {
+        let mut nonce = [0; 8];
+        entropy.fill(&mut nonce);
+        Heartbeat {
+            stored: self.stored().digest(),
+            applied: self.applied().digest(),
+            root: self.root.digest(),
+            fold_version: FOLD_VERSION,
+            deltas: self.own.settled,
+            time_ms: now_ms,
+            nonce: u64::from_le_bytes(nonce),
+        }
+    }
+
+    /// Where all logs end, by what is stored.
+    pub fn stored(&self) -> Vector {
+        Vector::of(&self.logs, |row| &row.stored)
+    }
+
+    /// Where all logs end, by what is settled.
+    pub fn applied(&self) -> Vector {
+        Vector::of(&self.logs, |row| &row.applied)
+    }
+
+    /// Takes note of where a peer stands. Its claim starts a comparison and condemns nobody.
+    pub(super) fn hear(
+        &mut self,
+        from: PeerId,
+        beat: &Heartbeat,
+        now_ms: u64,
+        now: &mut Vec<Effect>,
+    ) {
+        self.clocks.note(from, beat.time_ms, now_ms);
+        if beat.stored != self.stored().digest() {
+            now.push(Effect::Sync { with: from });
+        }
+        let comparable =
+            beat.fold_version == FOLD_VERSION && beat.applied == self.applied().digest();
+        if comparable && beat.root != self.root.digest() {
+            now.push(Effect::Note(Note::Diverged { with: from }));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn clocks(ahead_s: &[i64]) -> Option<u64> {
+        let mut clocks = Clocks::default();
+        for (at, ahead) in (0..).zip(ahead_s) {
+            let theirs = 1_000_000_000_i64 + ahead * 1000;
+            clocks.note(PeerId::from_bytes([at; 32]), theirs.unsigned_abs(), 1_000_000_000);
+        }
+        clocks.at_odds_ms()
+    }
+
+    #[test]
+    fn a_clock_is_wrong_when_most_peers_say_so() {
+        assert_eq!(clocks(&[]), None);
+        assert_eq!(clocks(&[3600]), None);
+        assert_eq!(clocks(&[3600, 3601]), Some(3_600_000));
+        assert_eq!(clocks(&[-3600, -3601, 0]), Some(3_600_000));
+        assert_eq!(clocks(&[3600, 3601, 0, 1]), None);
+        assert_eq!(clocks(&[59, 60, -60]), None);
+    }
+
+    #[test]
+    fn a_heartbeat_has_the_bytes_of_version_1() {
+        let beat = Heartbeat {
+            stored: [1; 32],
+            applied: [2; 32],
+            root: [3; 32],
+            fold_version: 4,
+            deltas: 5,
+            time_ms: 6,
+            nonce: 7,
+        };
+        let numbers =
+            [&4_u32.to_le_bytes()[..], &[5, 0, 0, 0, 0, 0, 0, 0], &[6, 0, 0, 0, 0, 0, 0, 0]];
+        let numbers = [numbers.concat(), vec![7, 0, 0, 0, 0, 0, 0, 0]].concat();
+        let expect = [&[1; 32][..], &[2; 32], &[3; 32], &numbers].concat();
+        assert_eq!(crate::wire::encode(&beat), expect);
+    }
+
+    #[test]
+    fn heartbeats_come_when_it_is_quiet_and_then_ever_more_rarely() {
+        let mut rhythm = Rhythm::new(0);
+        assert!(!rhythm.is_due(FIRST_BEAT_MS - 1));
+        rhythm.excite(5_000);
+        assert!(!rhythm.is_due(FIRST_BEAT_MS));
+        let mut gaps = Vec::new();
+        for _ in 0..7 {
+            let due = rhythm.due_ms();
+            rhythm.beaten(due);
+            gaps.push(rhythm.due_ms() - due);
+        }
+        assert_eq!(gaps, [20_000, 40_000, 80_000, 160_000, 300_000, 300_000, 300_000]);
+    }
+}

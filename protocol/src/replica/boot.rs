@@ -1,0 +1,76 @@
+//! Waking a replica from what is stored.
+
+use std::collections::VecDeque;
+
+use super::{Arrived, Config, Durability, Replica, Ring};
+use crate::effect::{Effect, Reborn};
+use crate::graph::Cause;
+use crate::replica::beat::{Clocks, Rhythm};
+use crate::replica::loose::Loose;
+use crate::replica::parking::Parking;
+use crate::root::Root;
+use crate::view::{self, Deltas, Logs, Outbox, Owns, Places, Roots, View, Waiting};
+
+impl Replica {
+    /// The replica of a context as it is stored; one that is stored nowhere begins empty.
+    ///
+    /// Deltas that were committed and perhaps not published are published again with the first
+    /// input.
+    pub fn boot(config: Config, now_ms: u64, view: &impl View) -> Self {
+        let own = view.get::<Owns>(&()).unwrap_or_default();
+        let reborn = match (own.incarnation, config.durability) {
+            (None, _) => Some(Reborn::First),
+            (Some(_), Durability::Buffered) if !own.clean => Some(Reborn::Unclean),
+            _ => None,
+        };
+        let mut ring = Ring::default();
+        config.epochs.iter().cloned().for_each(|key| ring.learn(key));
+        Self {
+            ring,
+            own,
+            root: view.get::<Roots>(&()).unwrap_or_else(Root::empty),
+            logs: view::every::<Logs, _>(view).collect(),
+            parking: parked(&config, view),
+            loose: Loose::new(config.bounds.loose_bytes),
+            arrived: Arrived::default(),
+            asked: VecDeque::new(),
+            published: Vec::new(),
+            reborn,
+            rhythm: Rhythm::new(now_ms),
+            clocks: Clocks::default(),
+            in_flight: false,
+            stopping: false,
+            opening: unpublished(view).chain(unfetched(view)).collect(),
+            config,
+        }
+    }
+}
+
+fn parked(config: &Config, view: &impl View) -> Parking {
+    let mut parking = Parking::new(&config.bounds);
+    for ((_, id), ()) in view::every::<Waiting, _>(view) {
+        if let Some(place) = view.get::<Places>(&id) {
+            parking.enter(place.log.author, place.bytes);
+        }
+    }
+    parking
+}
+
+fn unpublished(view: &impl View) -> impl Iterator<Item = Effect> {
+    let deltas = view::every::<Outbox, _>(view).filter_map(|(id, ())| view.get::<Deltas>(&id));
+    deltas.map(Effect::Publish)
+}
+
+/// What parked deltas miss was asked for in an earlier life; nobody remembers that.
+fn unfetched(view: &impl View) -> impl Iterator<Item = Effect> {
+    let waiting = view::every::<Waiting, _>(view).filter_map(|((cause, id), ())| match cause {
+        Cause::Parent(parent) => Some((parent, id)),
+        Cause::Key(_) | Cause::Clock(_) | Cause::Version => None,
+    });
+    let missing = waiting.filter(|(parent, _)| view.get::<Places>(parent).is_none());
+    missing.filter_map(|(_, id)| {
+        let delta = view.get::<Deltas>(&id)?;
+        let wanted = crate::graph::missing(view, delta.header())?;
+        Some(Effect::Fetch { wanted, from: None })
+    })
+}

@@ -1,0 +1,350 @@
+//! The machine of one context: everything that can happen to it, and what follows.
+//!
+//! It is stepped by inputs and returns effects. At most one commit is in flight; what comes
+//! meanwhile is gathered, and makes the next step once the commit is durable. Within a step the order
+//! is fixed: what was waiting and can go on, deltas of others, own writes, the heartbeat.
+//!
+//! What it keeps in memory is a mirror of rows that the store holds too: the ends of the logs, the
+//! root, its own doings. Per delta it keeps nothing.
+
+mod admit;
+pub mod beat;
+mod boot;
+pub mod feed;
+mod gather;
+mod loose;
+pub mod memory;
+mod parking;
+mod settle;
+mod write;
+
+use std::collections::{BTreeMap, VecDeque};
+
+use crate::delta::Delta;
+use crate::effect::{Commit, Effect, Effects, Held, Input, Note, Reborn, ReplyTo};
+use crate::id::{ContextId, DeltaId, EpochId, LogId, PeerId};
+use crate::keys::NodeKeys;
+use crate::log::LogRow;
+use crate::overlay::Overlay;
+use crate::planted::Planted;
+use crate::replica::beat::{Clocks, Rhythm};
+use crate::replica::loose::Loose;
+use crate::replica::memory::Own;
+use crate::replica::parking::Parking;
+use crate::request::{Fault, Request};
+use crate::root::Root;
+use crate::roster::Roster;
+use crate::seal::EpochKey;
+use crate::view::{Outbox, Owns, Roots, View};
+
+/// Where randomness comes from.
+pub trait Entropy {
+    /// Fills a buffer with bytes that nobody can foresee.
+    fn fill(&mut self, bytes: &mut [u8]);
+}
+
+impl<F: FnMut(&mut [u8])> Entropy for F {
+    fn fill(&mut self, bytes: &mut [u8]) {
+        self(bytes);
+    }
+}
+
+/// When a commit counts as durable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    /// When it is synced: it survives a power loss.
+    Fsync,
+    /// When the system has it: it survives the end of the process. After an unclean stop the node
+    /// goes on in a new log, since it may have lost what others hold.
+    Buffered,
+}
+
+/// How much may gather in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// Writes that wait for their turn; one more is told that the node is busy.
+    pub writes: usize,
+    /// Bytes of deltas that wait for their turn; those beyond are left to be fetched again.
+    pub arrived_bytes: u64,
+    /// Deltas of others that make one step.
+    pub deltas_per_step: usize,
+    /// Bytes of deltas whose chain is not held yet.
+    pub loose_bytes: u64,
+    /// Bytes of stored deltas of one member that wait.
+    pub parked_bytes_per_member: u64,
+    /// Bytes of stored deltas that wait.
+    pub parked_bytes: u64,
+    /// Logs of one authority that are taken without being cited.
+    pub logs_per_authority: usize,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            writes: 1_024,
+            arrived_bytes: 8 * 1024 * 1024,
+            deltas_per_step: 256,
+            loose_bytes: 4 * 1024 * 1024,
+            parked_bytes_per_member: crate::limits::PARKED_BYTES_PER_MEMBER,
+            parked_bytes: crate::limits::PARKED_BYTES_PER_CONTEXT,
+            logs_per_authority: 64,
+        }
+    }
+}
+
+/// What a replica is given when it is made.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The context.
+    pub context: ContextId,
+    /// This node's keys.
+    pub keys: NodeKeys,
+    /// Who may write.
+    pub roster: Roster,
+    /// The keys of epochs; the last is the one to write under.
+    pub epochs: Vec<EpochKey>,
+    /// When a commit counts as durable.
+    pub durability: Durability,
+    /// How much may gather.
+    pub bounds: Bounds,
+    /// Bugs, in tests of tests.
+    pub planted: Planted,
+}
+
+/// The keys of epochs that this node holds.
+#[derive(Debug, Default)]
+struct Ring {
+    keys: BTreeMap<EpochId, EpochKey>,
+    newest: Option<EpochId>,
+    /// Keys that came since the last step: what waits for them can go on.
+    learnt: Vec<EpochId>,
+}
+
+impl Ring {
+    fn learn(&mut self, key: EpochKey) {
+        let epoch = key.id();
+        if self.keys.insert(epoch, key).is_none() {
+            self.newest = Some(epoch);
+            self.learnt.push(epoch);
+        }
+    }
+
+    fn newest(&self) -> Option<&EpochKey> {
+        self.keys.get(self.newest.as_ref()?)
+    }
+}
+
+/// A write that waits for its turn.
+#[derive(Debug)]
+struct Asked {
+    request: Request,
+    reply: ReplyTo,
+}
+
+/// Deltas of others that wait for their turn.
+#[derive(Debug, Default)]
+struct Arrived {
+    queue: VecDeque<(PeerId, Delta)>,
+    bytes: u64,
+}
+
+impl Arrived {
+    fn push(&mut self, from: PeerId, delta: Delta) {
+        self.bytes += delta.bytes().len() as u64;
+        self.queue.push_back((from, delta));
+    }
+
+    fn pop(&mut self) -> Option<(PeerId, Delta)> {
+        let (from, delta) = self.queue.pop_front()?;
+        self.bytes = self.bytes.saturating_sub(delta.bytes().len() as u64);
+        Some((from, delta))
+    }
+}
+
+/// The machine of one context.
+#[derive(Debug)]
+pub struct Replica {
+    config: Config,
+    ring: Ring,
+    own: Own,
+    root: Root,
+    logs: BTreeMap<LogId, LogRow>,
+    parking: Parking,
+    loose: Loose,
+    arrived: Arrived,
+    asked: VecDeque<Asked>,
+    /// Own deltas that went out and still stand in the outbox.
+    published: Vec<DeltaId>,
+    /// Why the next write begins a new log.
+    reborn: Option<Reborn>,
+    rhythm: Rhythm,
+    clocks: Clocks,
+    in_flight: bool,
+    stopping: bool,
+    /// What a start has to say once.
+    opening: Vec<Effect>,
+}
+
+/// One step in the making.
+struct Step<'v, V> {
+    over: Overlay<'v, V>,
+    /// What derives from the step.
+    held: Vec<Effect>,
+    /// What does not.
+    now: Vec<Effect>,
+    now_ms: u64,
+}
+
+impl<V> Step<'_, V> {
+    fn note(&mut self, note: Note) {
+        self.now.push(Effect::Note(note));
+    }
+}
+
+impl Replica {
+    /// Takes an input and says what follows. `view` shows every commit that was said to be durable,
+    /// and nothing else.
+    pub fn handle<V: View>(
+        &mut self,
+        input: Input,
+        now_ms: u64,
+        entropy: &mut impl Entropy,
+        view: &V,
+    ) -> Effects {
+        let mut effects = Effects { now: std::mem::take(&mut self.opening), ..Effects::default() };
+        self.take(input, now_ms, &mut effects.now);
+        if !self.in_flight {
+            effects.commit = self.step(now_ms, entropy, view, &mut effects.now);
+        }
+        if !self.in_flight && self.rhythm.is_due(now_ms) && !self.stopping {
+            effects.now.push(Effect::Beat(self.heartbeat(now_ms, entropy)));
+            self.rhythm.beaten(now_ms);
+        }
+        effects.wake_at_ms = self.wake_at_ms(now_ms, view);
+        effects
+    }
+
+    /// Whether everything it was given has been seen to, and nothing is in flight. After
+    /// [`Input::Stop`] this means that it may be dropped.
+    pub fn is_idle(&self) -> bool {
+        let waiting = !self.asked.is_empty() || !self.arrived.queue.is_empty();
+        !self.in_flight && !waiting && (!self.stopping || self.own.clean)
+    }
+
+    /// Who this node is.
+    pub fn peer(&self) -> PeerId {
+        self.config.keys.peer()
+    }
+
+    /// The context.
+    pub fn context(&self) -> ContextId {
+        self.config.context
+    }
+
+    /// The root of the state, as of the last step.
+    pub fn root(&self) -> &Root {
+        &self.root
+    }
+
+    fn take(&mut self, input: Input, now_ms: u64, now: &mut Vec<Effect>) {
+        match input {
+            Input::Write { request, reply } => self.ask(request, reply, now),
+            Input::Deltas { from, deltas } => self.arrive(from, deltas, now),
+            Input::Committed => self.in_flight = false,
+            Input::Published(deltas) => self.published.extend(deltas),
+            Input::Heartbeat { from, beat } => self.hear(from, &beat, now_ms, now),
+            Input::Key(key) => self.ring.learn(key),
+            Input::Tick => {}
+            Input::Stop => self.stopping = true,
+        }
+    }
+
+    fn ask(&mut self, request: Request, reply: ReplyTo, now: &mut Vec<Effect>) {
+        let fault = match self.stopping {
+            true => Fault::Stopping,
+            false if self.asked.len() < self.config.bounds.writes => {
+                return self.asked.push_back(Asked { request, reply });
+            }
+            false => Fault::Busy,
+        };
+        now.push(Effect::Reply { to: reply, answer: Err(fault) });
+    }
+
+    fn arrive(&mut self, from: PeerId, deltas: Vec<Delta>, now: &mut Vec<Effect>) {
+        for delta in deltas {
+            let bytes = delta.bytes().len() as u64;
+            if self.arrived.bytes + bytes <= self.config.bounds.arrived_bytes {
+                self.arrived.push(from, delta);
+            } else {
+                now.push(Effect::Fetch { wanted: delta.tip(), from: Some(from) });
+            }
+        }
+    }
+
+    fn step<V: View>(
+        &mut self,
+        now_ms: u64,
+        entropy: &mut impl Entropy,
+        view: &V,
+        now: &mut Vec<Effect>,
+    ) -> Option<Commit> {
+        let mut step = Step { over: Overlay::new(view), held: Vec::new(), now: Vec::new(), now_ms };
+        self.wake_keys(&mut step);
+        self.wake_clocks(&mut step);
+        self.admit(&mut step);
+        self.answer(&mut step, entropy);
+        if !step.over.is_empty() {
+            self.rhythm.excite(now_ms);
+        }
+        self.sweep(&mut step);
+        now.append(&mut step.now);
+        if step.over.is_empty() {
+            now.append(&mut step.held);
+            return None;
+        }
+        step.over.put::<Owns>((), self.own.clone());
+        step.over.put::<Roots>((), self.root.clone());
+        self.in_flight = true;
+        step.held.sort_by_key(rank);
+        Some(Commit { batch: step.over.into_batch(), held: Held(step.held) })
+    }
+
+    /// Housekeeping that rides along: forgets what went out and what is stale, and marks a clean end.
+    fn sweep<V: View>(&mut self, step: &mut Step<'_, V>) {
+        for delta in std::mem::take(&mut self.published) {
+            if step.over.get::<Outbox>(&delta).is_some() {
+                step.over.remove::<Outbox>(delta);
+            }
+        }
+        self.forget_requests(step);
+        let ended = self.stopping && self.asked.is_empty() && self.arrived.queue.is_empty();
+        match (step.over.is_empty(), ended && !self.own.clean) {
+            (true, true) => {
+                self.own.clean = true;
+                step.over.put::<Owns>((), self.own.clone());
+            }
+            (true, false) => {}
+            (false, _) => self.own.clean = false,
+        }
+    }
+
+    fn wake_at_ms(&self, now_ms: u64, view: &impl View) -> Option<u64> {
+        if self.in_flight || self.stopping {
+            return None;
+        }
+        if !self.arrived.queue.is_empty() || !self.asked.is_empty() {
+            return Some(now_ms);
+        }
+        let clock = parking::first_clock(view).map(|hlc| hlc.believed_from_ms());
+        [clock, Some(self.rhythm.due_ms())].into_iter().flatten().min()
+    }
+}
+
+/// Disk, then mesh, then ears.
+const fn rank(effect: &Effect) -> u8 {
+    match effect {
+        Effect::Publish(_) | Effect::Beat(_) | Effect::Fetch { .. } | Effect::Sync { .. } => 0,
+        Effect::Notify { .. } | Effect::Note(_) => 1,
+        Effect::Reply { .. } => 2,
+    }
+}

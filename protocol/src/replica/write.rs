@@ -1,0 +1,268 @@
+//! Own writes: gathered calls become a delta, and heads beyond what it may name are joined first.
+
+use std::ops::Bound;
+
+use super::gather::{Added, Gathered, Gathering, UNBORN, fingerprint};
+use super::memory::{REQUEST_MEMORY_MS, Remembered};
+use super::settle::Turn;
+use super::{Asked, Entropy, Replica, Step};
+use crate::clock::Hlc;
+use crate::delta::{Delta, Draft, Suite, XCHACHA_NONCE_BYTES, seal_and_sign};
+use crate::effect::{Effect, Note, ReplyTo};
+use crate::fold::{Origin, Stamp};
+use crate::id::{DeltaId, Incarnation, LogId, Plane, Seq, Tip};
+use crate::limits::{DEPS_PER_DELTA, DEPS_PER_LOG};
+use crate::op::{Kind, Payload};
+use crate::planted::Bug;
+use crate::request::{Fault, Request, RequestId, Traces, Version, Written};
+use crate::view::{self, Heads, Outbox, RequestAges, Requests, View};
+
+/// Stale answers forgotten with one step.
+const FORGOTTEN_PER_STEP: usize = 32;
+
+impl Replica {
+    /// Sees to the calls that wait.
+    pub(super) fn answer<V: View>(&mut self, step: &mut Step<'_, V>, entropy: &mut impl Entropy) {
+        let mut calls = Vec::new();
+        let refusal = self.refusal(step.now_ms);
+        while let Some(asked) = self.asked.pop_front() {
+            match (self.remembered(step, &asked.request), &refusal) {
+                (Some(answer), _) => reply(step, asked.reply, answer),
+                (None, Some(fault)) => reply(step, asked.reply, Err(fault.clone())),
+                (None, None) => calls.push(asked),
+            }
+        }
+        if !calls.is_empty() {
+            self.write(step, entropy, calls);
+        }
+    }
+
+    /// Why nothing can be written at present.
+    fn refusal(&self, now_ms: u64) -> Option<Fault> {
+        if self.config.roster.authority(self.peer()).is_none() {
+            return Some(Fault::Forbidden);
+        }
+        if self.ring.newest().is_none() {
+            return Some(Fault::Syncing);
+        }
+        if self.own.clock.is_ahead(now_ms) {
+            return Some(Fault::Clock { behind_ms: self.own.clock.ms().saturating_sub(now_ms) });
+        }
+        self.clocks.at_odds_ms().map(|behind_ms| Fault::Clock { behind_ms })
+    }
+
+    /// The answer that a call with this id got before.
+    fn remembered<V: View>(
+        &self,
+        step: &Step<'_, V>,
+        request: &Request,
+    ) -> Option<Result<Written, Fault>> {
+        let remembered = step.over.get::<Requests>(request.id.as_ref()?)?;
+        if remembered.is_stale(step.now_ms) {
+            return None;
+        }
+        let same = remembered.fingerprint == fingerprint(request);
+        Some(if same { Ok(remembered.again()) } else { Err(Fault::RequestReused) })
+    }
+
+    /// Makes one delta of as many calls as it takes; the others wait for the next step.
+    fn write<V: View>(
+        &mut self,
+        step: &mut Step<'_, V>,
+        entropy: &mut impl Entropy,
+        calls: Vec<Asked>,
+    ) {
+        let author = self.peer();
+        // The stamps that calls are judged by: later than all that is applied, as those of the
+        // delta will be.
+        let origin = Origin { delta: UNBORN, author, hlc: Hlc::LAST };
+        let mut gathering = Gathering::new(&step.over, origin);
+        let mut calls = calls.into_iter();
+        let mut refused = Vec::new();
+        for asked in calls.by_ref() {
+            match gathering.add(asked) {
+                Added::Yes => {}
+                Added::No(to, fault) => refused.push((to, fault)),
+                Added::Full(asked) => {
+                    self.asked.push_back(asked);
+                    break;
+                }
+            }
+        }
+        self.asked.extend(calls);
+        let (transactions, gathered) = gathering.finish();
+        refused.into_iter().for_each(|(to, fault)| reply(step, to, Err(fault)));
+        if gathered.is_empty() {
+            return;
+        }
+        let delta = Payload::new(transactions)
+            .map_err(|_| Fault::TooLarge { limit: "deltaBytes" })
+            .and_then(|payload| self.author(step, entropy, payload));
+        match delta {
+            Ok(delta) => self.confirm(step, &delta, gathered),
+            Err(fault) => {
+                gathered.iter().for_each(|call| reply(step, call.reply, Err(fault.clone())));
+            }
+        }
+    }
+
+    /// Writes a delta on top of all that is applied. Heads beyond what it may name are joined first.
+    fn author<V: View>(
+        &mut self,
+        step: &mut Step<'_, V>,
+        entropy: &mut impl Entropy,
+        payload: Payload,
+    ) -> Result<Delta, Fault> {
+        self.renew(step, entropy);
+        loop {
+            let (deps, all) = self.deps(step);
+            match all {
+                true => return self.append(step, entropy, deps, payload),
+                false => self.append(step, entropy, deps, Payload::merge())?,
+            };
+        }
+    }
+
+    /// Begins a new log if the one before must not go on.
+    fn renew<V: View>(&mut self, step: &mut Step<'_, V>, entropy: &mut impl Entropy) {
+        if let Some(why) = self.reborn.take() {
+            let new = self.mint(entropy);
+            self.own.incarnation = Some(new);
+            step.note(Note::Incarnation { new, why });
+        }
+    }
+
+    /// The log that this node writes.
+    fn own_log(&self) -> Option<LogId> {
+        let author = self.peer();
+        let authority = self.config.roster.authority(author)?;
+        Some(LogId { author, authority, incarnation: self.own.incarnation?, plane: Plane::Data })
+    }
+
+    fn mint(&self, entropy: &mut impl Entropy) -> Incarnation {
+        let mut number = [0; 8];
+        entropy.fill(&mut number);
+        if self.config.planted.has(Bug::ReuseIncarnation) {
+            number = [7; 8];
+        }
+        Incarnation::new(u64::from_le_bytes(number))
+    }
+
+    /// The heads that the next delta names, and whether these are all.
+    fn deps<V: View>(&self, step: &Step<'_, V>) -> (Vec<Tip>, bool) {
+        let prev = self.own_log().map_or(DeltaId::ZERO, |log| self.end_of(&log).1);
+        let heads = view::every::<Heads, _>(&step.over).filter(|(id, _)| *id != prev);
+        let mut heads = heads.map(|(_, tip)| tip).collect::<Vec<_>>();
+        heads.sort_unstable();
+        let total = heads.len();
+        let mut deps: Vec<Tip> = Vec::new();
+        for tip in heads {
+            let of_log = deps.iter().rev().take_while(|dep| dep.log == tip.log).count();
+            if (of_log as u64) < DEPS_PER_LOG && (deps.len() as u64) < DEPS_PER_DELTA {
+                deps.push(tip);
+            }
+        }
+        let all = deps.len() == total;
+        (deps, all)
+    }
+
+    /// The place after the end of an own log, and the delta at its end.
+    fn end_of(&self, log: &LogId) -> (Seq, DeltaId) {
+        let ends = self.logs.get(log).map(|row| row.stored.as_slice()).unwrap_or_default();
+        ends.last().map_or((Seq::FIRST, DeltaId::ZERO), |(seq, id)| (seq.next(), *id))
+    }
+
+    fn append<V: View>(
+        &mut self,
+        step: &mut Step<'_, V>,
+        entropy: &mut impl Entropy,
+        deps: Vec<Tip>,
+        payload: Payload,
+    ) -> Result<Delta, Fault> {
+        let log = self.own_log().ok_or(Fault::Forbidden)?;
+        let (seq, prev) = self.end_of(&log);
+        let hlc = self.own.clock.after(step.now_ms).ok_or(Fault::Exhausted)?;
+        let draft = Draft {
+            context: self.config.context,
+            log,
+            seq,
+            prev,
+            deps,
+            gov_heads: None,
+            hlc,
+            suite: Suite::AesGcmSiv,
+            payload: payload.encode(),
+        };
+        let mut nonce = [0; XCHACHA_NONCE_BYTES];
+        entropy.fill(&mut nonce);
+        let sealed = seal_and_sign(draft, self.ring.newest(), nonce, &self.config.keys);
+        let delta = sealed.map_err(|_| Fault::TooLarge { limit: "deltaBytes" })?;
+        self.store(step, &delta);
+        self.settle(step, delta.clone(), Turn::Apply(payload));
+        if !self.config.planted.has(Bug::ForgetOutbox) {
+            step.over.put::<Outbox>(delta.id(), ());
+        }
+        step.held.push(Effect::Publish(delta.clone()));
+        Ok(delta)
+    }
+
+    /// Answers the calls that are part of a delta, and remembers the answers.
+    fn confirm<V: View>(&mut self, step: &mut Step<'_, V>, delta: &Delta, calls: Vec<Gathered>) {
+        for call in calls {
+            let version = |trace: &Option<(Kind, Traces)>| {
+                trace.map(|(kind, traces)| born(traces, delta).version(kind))
+            };
+            let remembered = Remembered {
+                fingerprint: call.fingerprint,
+                at_ms: step.now_ms,
+                delta: delta.id(),
+                seq: delta.seq(),
+                cursor: self.own.feed,
+                versions: call.traces.iter().map(version).collect::<Vec<Option<Version>>>(),
+            };
+            let written = Written { duplicate: false, ..remembered.again() };
+            reply(step, call.reply, Ok(written));
+            for to in call.repeated {
+                reply(step, to, Ok(remembered.again()));
+            }
+            if let Some(id) = call.id {
+                remember(step, id, remembered);
+            }
+        }
+    }
+
+    /// Forgets answers that nobody may ask for any more, a few at a time.
+    pub(super) fn forget_requests<V: View>(&self, step: &mut Step<'_, V>) {
+        if step.over.is_empty() {
+            return;
+        }
+        let oldest = step.over.scan::<RequestAges>(Bound::Unbounded, FORGOTTEN_PER_STEP);
+        for ((at_ms, id), ()) in oldest {
+            if at_ms.saturating_add(REQUEST_MEMORY_MS) >= step.now_ms {
+                break;
+            }
+            if step.over.get::<Requests>(&id).is_some_and(|row| row.at_ms == at_ms) {
+                step.over.remove::<Requests>(id.clone());
+            }
+            step.over.remove::<RequestAges>((at_ms, id));
+        }
+    }
+}
+
+fn remember<V: View>(step: &mut Step<'_, V>, id: RequestId, remembered: Remembered) {
+    step.over.put::<RequestAges>((remembered.at_ms, id.clone()), ());
+    step.over.put::<Requests>(id, remembered);
+}
+
+fn reply<V>(step: &mut Step<'_, V>, to: ReplyTo, answer: Result<Written, Fault>) {
+    step.held.push(Effect::Reply { to, answer });
+}
+
+/// Traces left by a delta before it had an id and a clock, with both.
+fn born(traces: Traces, delta: &Delta) -> Traces {
+    if traces.stamp.delta != UNBORN {
+        return traces;
+    }
+    let stamp = Stamp { hlc: delta.header().hlc, delta: delta.id(), op: traces.stamp.op };
+    Traces { stamp, ..traces }
+}
