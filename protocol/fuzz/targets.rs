@@ -6,6 +6,7 @@
 use mangrove_protocol::clock::Hlc;
 use mangrove_protocol::delta::{Authenticity, Delta, Header, Unverified};
 use mangrove_protocol::fold::{Origin, Table, apply};
+use mangrove_protocol::governance::Act;
 use mangrove_protocol::id::{BlobId, ContextId, DeltaId, EpochId, PeerId};
 use mangrove_protocol::limits::DELTA_BYTES;
 use mangrove_protocol::op::Payload;
@@ -19,12 +20,13 @@ use mangrove_protocol::wire;
 pub(crate) type Target = fn(&[u8]);
 
 /// All of them, by name.
-pub(crate) const ALL: [(&str, Target); 5] = [
+pub(crate) const ALL: [(&str, Target); 6] = [
     ("delta", delta),
     ("header", header),
     ("payload", payload),
     ("heartbeat", heartbeat),
     ("text", text),
+    ("act", act),
 ];
 
 /// A delta: kept as received, and never authentic by accident.
@@ -83,5 +85,13 @@ pub(crate) fn text(bytes: &[u8]) {
     ];
     for printed in printed.into_iter().flatten() {
         assert_eq!(printed, text);
+    }
+}
+
+/// What a governance delta does.
+pub(crate) fn act(bytes: &[u8]) {
+    if let Ok(act) = Act::decode(bytes) {
+        assert_eq!(act.encode(), bytes);
+        assert!(act.check().is_ok());
     }
 }

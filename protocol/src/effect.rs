@@ -191,6 +191,8 @@ impl Held {
 pub struct Commit {
     /// What changes.
     pub batch: Batch,
+    /// Whether it is durable only when synced, whatever the setting says.
+    pub must_sync: bool,
     /// What follows once it is durable.
     pub held: Held,
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use ed25519_dalek::{Signer, SigningKey};
-use zeroize::Zeroize;
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::id::{ID_BYTES, PeerId};
 
@@ -58,6 +58,11 @@ impl NodeKeys {
     /// The public key that sealed boxes for this node are made out to.
     pub fn kem_public(&self) -> KemPublic {
         KemPublic { key: x25519_dalek::PublicKey::from(&self.kem).to_bytes() }
+    }
+
+    /// The key that opens boxes made out to this node.
+    pub(crate) fn kem_secret(&self) -> Zeroizing<[u8; ID_BYTES]> {
+        Zeroizing::new(self.kem.to_bytes())
     }
 
     /// The owner's signature under [`Self::kem_public`], which lets everybody else trust it.

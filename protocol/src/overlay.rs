@@ -1,6 +1,5 @@
 //! A step in the making: a view, and over it what the step has changed so far.
 
-use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use crate::fold::{Counter, Register, RowsMut, SetHead, SetItem};
@@ -50,18 +49,33 @@ impl<V: View> View for Overlay<'_, V> {
     }
 
     fn scan<T: Table>(&self, from: Bound<&T::Key>, limit: usize) -> Vec<(T::Key, T::Row)> {
-        let changes = T::changes(&self.batch).range((from, Bound::Unbounded));
-        // Each change hides at most one row below, so this many rows suffice to fill the limit.
-        let hidden = changes.clone().filter(|(_, row)| row.is_none()).count();
-        let below = self.below.scan::<T>(from, limit.saturating_add(hidden));
-        let mut rows: BTreeMap<_, _> = below.into_iter().collect();
-        for (key, row) in changes {
-            match row {
-                Some(row) => rows.insert(key.clone(), row.clone()),
-                None => rows.remove(key),
-            };
+        let mut changes = T::changes(&self.batch).range((from, Bound::Unbounded)).peekable();
+        let mut rows = Vec::new();
+        let mut after = from.cloned();
+        while rows.len() < limit {
+            let wanted = limit - rows.len();
+            let page = self.below.scan::<T>(after.as_ref(), wanted);
+            let ended = page.len() < wanted;
+            after = page.last().map_or(after, |(key, _)| Bound::Excluded(key.clone()));
+            for (key, row) in page {
+                while rows.len() < limit
+                    && let Some((put, row)) = changes.next_if(|(changed, _)| **changed < key)
+                {
+                    rows.extend(row.clone().map(|row| (put.clone(), row)));
+                }
+                match changes.next_if(|(changed, _)| **changed == key) {
+                    Some((_, changed)) => rows.extend(changed.clone().map(|row| (key, row))),
+                    None => rows.push((key, row)),
+                }
+            }
+            if ended {
+                let rest = changes.filter_map(|(key, row)| Some((key.clone(), row.clone()?)));
+                rows.extend(rest.take(wanted));
+                break;
+            }
         }
-        rows.into_iter().take(limit).collect()
+        rows.truncate(limit);
+        rows
     }
 
     fn last<T: Table>(&self, until: Bound<&T::Key>) -> Option<(T::Key, T::Row)> {

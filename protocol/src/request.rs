@@ -21,6 +21,21 @@ pub struct Request {
     pub conditions: Vec<Condition>,
 }
 
+impl Request {
+    /// About how many bytes it holds.
+    pub fn bytes(&self) -> u64 {
+        let edits = self.edits.iter().map(|edit| match edit {
+            Edit::Put(key, value) | Edit::Insert(key, value) | Edit::Remove(key, value) => {
+                key.as_str().len() + value.as_bytes().len()
+            }
+            Edit::Delete(_, key) | Edit::Increment(key, _) => key.as_str().len(),
+            Edit::Emit(name, data) => name.len() + data.len(),
+        });
+        let conditions = self.conditions.iter().map(|condition| condition.key.as_str().len());
+        edits.chain(conditions).map(|bytes| bytes as u64).sum()
+    }
+}
+
 /// A caller's own name for a call, within the scope of that caller.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RequestId {
@@ -199,9 +214,9 @@ pub enum Fault {
     #[error("a call must change or emit something")]
     Empty,
     /// The local clock cannot be right. Set it; then this goes away by itself.
-    #[error("this machine's clock is {behind_ms} ms behind what its peers wrote")]
+    #[error("this machine's clock is {behind_ms} ms away from those of its peers")]
     Clock {
-        /// How far it is behind.
+        /// How far it is behind what was applied, or off in either direction if most peers say so.
         behind_ms: u64,
     },
     /// This node may not write here.

@@ -6,6 +6,7 @@
 //! rows and the root that come out are kept together.
 
 mod counter;
+mod refold;
 mod register;
 mod set;
 mod table;
@@ -17,6 +18,7 @@ use crate::id::{DeltaId, PeerId};
 use crate::op::{AppEvent, Key, Kind, Op, Payload, Value};
 use crate::root::Root;
 pub use counter::Counter;
+pub use refold::{Unfoldable, refold};
 pub use register::Register;
 pub use set::{AbsoluteDot, SetHead, SetItem};
 pub use table::Table;

@@ -78,8 +78,8 @@ impl fmt::Debug for Key {
 }
 
 /// A value, or an item of a set: at most [`VALUE_BYTES`] whose meaning is the API's affair, ordered
-/// bytewise. Cheap to clone.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// bytewise. Cheap to clone. The default is empty, which comes before all others.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Value(Arc<[u8]>);
 
 impl Value {

@@ -2,17 +2,17 @@
 
 use super::loose::Kept;
 use super::parking::waiting_for;
-use super::settle::Turn;
+use super::settle::Outcome;
 use super::{Replica, Step};
 use crate::delta::Delta;
 use crate::effect::{Effect, Note, Reborn, Refused};
 use crate::graph::{self, Cause};
-use crate::id::{DeltaId, PeerId};
+use crate::id::{DeltaId, EpochId, Incarnation, LogId, PeerId, Plane, Seq};
 use crate::log::TIPS_PER_LOG;
 use crate::op::Payload;
 use crate::planted::Bug;
 use crate::seal;
-use crate::view::{Deltas, Entries, Logs, Places, View};
+use crate::view::{Deltas, Entries, Logs, Owns, Places, View};
 
 /// What became of a delta that was not refused.
 enum Taken {
@@ -56,7 +56,7 @@ impl Replica {
         if !self.config.roster.covers(delta.log()) {
             return Err(Refused::Stranger);
         }
-        self.recognise(delta);
+        self.recognise(step, delta);
         if let Some(before) = delta.seq().prev() {
             match step.over.get::<Places>(&delta.header().prev) {
                 None => return self.keep_loose(step, from, delta),
@@ -65,24 +65,28 @@ impl Replica {
             }
         }
         self.check_breadth(step, delta)?;
-        let turn = self.judge(step, delta, Some(from));
-        if let Turn::Park(cause) = turn {
-            self.make_room(step, delta, cause)?;
-        }
-        self.store(step, delta);
-        match turn {
-            Turn::Park(cause) => self.park(step, delta, cause),
-            turn => self.settle(step, delta.clone(), turn),
+        match self.judge(step, delta, Some(from)) {
+            Err(cause) => {
+                self.make_room(step, delta, cause)?;
+                self.store(step, delta);
+                self.park(step, delta, cause);
+            }
+            Ok(outcome) => {
+                self.store(step, delta);
+                self.settle(step, delta.clone(), outcome);
+            }
         }
         Ok(Taken::Stored)
     }
 
     /// An authentic delta of the very log that this node is writing, and that it lacks, means that
-    /// this node was rolled back or runs twice. It never writes on there.
-    fn recognise(&mut self, delta: &Delta) {
+    /// this node was rolled back or runs twice. It never writes on there, not even after a restart.
+    fn recognise<V: View>(&mut self, step: &mut Step<'_, V>, delta: &Delta) {
         let log = delta.log();
         if log.author == self.peer() && Some(log.incarnation) == self.own.incarnation {
+            self.own.incarnation = None;
             self.reborn = Some(Reborn::RolledBack);
+            step.over.put::<Owns>((), self.own.clone());
         }
     }
 
@@ -106,24 +110,46 @@ impl Replica {
         let row = self.logs.get(log);
         let stored = row.map(|row| &row.stored);
         let begins = stored.is_none_or(|tips| tips.is_empty());
-        if begins && !row.is_some_and(|row| row.cited) {
-            let same = |(other, row): &(&crate::id::LogId, &crate::log::LogRow)| {
-                (other.author, other.authority) == (log.author, log.authority)
-                    && !row.stored.is_empty()
-            };
-            if self.logs.iter().filter(same).count() >= self.config.bounds.logs_per_authority {
-                return Err(Refused::TooManyLogs);
-            }
+        if begins
+            && !row.is_some_and(|row| row.cited)
+            && self.logs_of_authority(log) >= self.config.bounds.logs_per_authority
+        {
+            return Err(Refused::TooManyLogs);
         }
         let prev = delta.header().prev;
-        let branches = |ends: &[(crate::id::Seq, DeltaId)]| {
+        let branches = |ends: &[(Seq, DeltaId)]| {
             ends.len() >= TIPS_PER_LOG && ends.iter().all(|(_, tip)| *tip != prev)
         };
-        let cited = || !waiting_for(&step.over, Cause::Parent(delta.id())).is_empty();
-        if stored.is_some_and(|tips| branches(tips.as_slice())) && !cited() {
+        if stored.is_some_and(|tips| branches(tips.as_slice())) && !self.is_cited(step, delta) {
             return Err(Refused::TooManyTips);
         }
         Ok(())
+    }
+
+    /// Whether a delta of another member waits for this one, or for one that continues it and came
+    /// before it.
+    fn is_cited<V: View>(&self, step: &Step<'_, V>, delta: &Delta) -> bool {
+        let by_another = |id: &DeltaId| {
+            let place = step.over.get::<Places>(id);
+            place.is_some_and(|place| place.log.author != delta.log().author)
+        };
+        let mut branch = vec![delta.id()];
+        while let Some(id) = branch.pop() {
+            let waiting = waiting_for(&step.over, Cause::Parent(id), DeltaId::ZERO);
+            if waiting.iter().any(by_another) {
+                return true;
+            }
+            branch.extend(self.loose.continuing(id));
+        }
+        false
+    }
+
+    /// How many logs are held that were begun by the same authority.
+    fn logs_of_authority(&self, log: &LogId) -> usize {
+        let first = LogId { incarnation: Incarnation::new(0), plane: Plane::Governance, ..*log };
+        let same = |other: &LogId| (other.author, other.authority) == (log.author, log.authority);
+        let logs = self.logs.range(first..).take_while(|(other, _)| same(other));
+        logs.filter(|(_, row)| !row.stored.is_empty()).count()
     }
 
     /// Writes down a delta whose chain is held.
@@ -139,38 +165,35 @@ impl Replica {
         }
     }
 
-    /// Whether the turn of a delta has come, and what it makes of it.
+    /// What a delta makes of its turn, or what it has to wait for until that comes.
     pub(super) fn judge<V: View>(
         &mut self,
         step: &mut Step<'_, V>,
         delta: &Delta,
         from: Option<PeerId>,
-    ) -> Turn {
+    ) -> Result<Outcome, Cause> {
         let header = delta.header();
         let missing = graph::missing(&step.over, header);
         if let Some(parent) = missing.filter(|_| !self.config.planted.has(Bug::SkipParentCheck)) {
-            self.want(step, delta, from);
-            return Turn::Park(Cause::Parent(parent.id));
+            Self::want(step, delta, from);
+            return Err(Cause::Parent(parent.id));
         }
         if let Some(why) = graph::void(&step.over, header) {
-            return Turn::Void(why);
+            return Ok(Outcome::Void(why));
         }
         if header.hlc.is_ahead(step.now_ms) {
-            return Turn::Park(Cause::Clock(header.hlc));
+            return Err(Cause::Clock(header.hlc));
         }
-        let epoch = header.seal.epoch().unwrap_or(crate::id::EpochId::ZERO);
+        let epoch = header.seal.epoch().unwrap_or(EpochId::ZERO);
         let Some(key) = self.ring.keys.get(&epoch) else {
-            return Turn::Park(Cause::Key(epoch));
+            return Err(Cause::Key(epoch));
         };
         let Ok(opened) = seal::open(delta, key) else {
-            return Turn::Void(graph::Void::Sealed);
+            return Ok(Outcome::Void(graph::Void::Sealed));
         };
         match Payload::decode(&opened) {
-            Ok(payload) => Turn::Apply(payload),
-            Err(why) => match graph::undecodable(&why) {
-                Ok(why) => Turn::Void(why),
-                Err(cause) => Turn::Park(cause),
-            },
+            Ok(payload) => Ok(Outcome::Apply(payload)),
+            Err(why) => graph::undecodable(&why).map(Outcome::Void),
         }
     }
 }

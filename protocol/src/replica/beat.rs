@@ -15,8 +15,12 @@ use crate::log::Vector;
 pub const FIRST_BEAT_MS: u64 = 10_000;
 /// How far apart heartbeats get when nothing happens.
 pub const LAST_BEAT_MS: u64 = 300_000;
+/// How long activity can put a heartbeat off.
+pub const LONGEST_SILENCE_MS: u64 = 60_000;
 /// How many peers' clocks are remembered.
 const CLOCKS_KEPT: usize = 64;
+/// How long a peer's clock counts: two heartbeats of a quiet one.
+const CLOCKS_COUNT_MS: u64 = 2 * LAST_BEAT_MS;
 
 /// Where a node stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
@@ -42,11 +46,12 @@ pub struct Heartbeat {
 pub(super) struct Rhythm {
     due_ms: u64,
     interval_ms: u64,
+    last_ms: u64,
 }
 
 impl Rhythm {
     pub(super) const fn new(now_ms: u64) -> Self {
-        Self { due_ms: now_ms + FIRST_BEAT_MS, interval_ms: FIRST_BEAT_MS }
+        Self { due_ms: now_ms + FIRST_BEAT_MS, interval_ms: FIRST_BEAT_MS, last_ms: now_ms }
     }
 
     pub(super) const fn due_ms(&self) -> u64 {
@@ -57,39 +62,50 @@ impl Rhythm {
         self.due_ms <= now_ms
     }
 
-    /// Something happened: the next one comes when it is quiet again.
-    pub(super) const fn excite(&mut self, now_ms: u64) {
+    /// Something happened: the next one comes when it is quiet again, or when it has not been quiet
+    /// for too long.
+    pub(super) fn excite(&mut self, now_ms: u64) {
         self.interval_ms = FIRST_BEAT_MS;
-        self.due_ms = now_ms + FIRST_BEAT_MS;
+        self.due_ms = (now_ms + FIRST_BEAT_MS).min(self.last_ms + LONGEST_SILENCE_MS);
     }
 
     pub(super) fn beaten(&mut self, now_ms: u64) {
         self.interval_ms = self.interval_ms.saturating_mul(2).min(LAST_BEAT_MS);
         self.due_ms = now_ms + self.interval_ms;
+        self.last_ms = now_ms;
     }
 }
 
-/// How far the clocks of peers are ahead of ours.
+/// How far the clocks of peers are ahead of ours, as they said lately.
 #[derive(Debug, Default)]
 pub(super) struct Clocks {
-    ahead_ms: BTreeMap<PeerId, i128>,
+    heard: BTreeMap<PeerId, Heard>,
+}
+
+/// What a peer's last heartbeat said of its clock.
+#[derive(Debug)]
+struct Heard {
+    ahead_ms: i128,
+    at_ms: u64,
 }
 
 impl Clocks {
     fn note(&mut self, peer: PeerId, theirs_ms: u64, ours_ms: u64) {
-        if self.ahead_ms.len() >= CLOCKS_KEPT && !self.ahead_ms.contains_key(&peer) {
-            self.ahead_ms.pop_first();
+        if self.heard.len() >= CLOCKS_KEPT && !self.heard.contains_key(&peer) {
+            self.heard.pop_first();
         }
-        self.ahead_ms.insert(peer, i128::from(theirs_ms) - i128::from(ours_ms));
+        let ahead_ms = i128::from(theirs_ms) - i128::from(ours_ms);
+        self.heard.insert(peer, Heard { ahead_ms, at_ms: ours_ms });
     }
 
     /// How far off our clock is, if most peers, and at least two, agree that it is off by more than
-    /// is tolerated.
-    pub(super) fn at_odds_ms(&self) -> Option<u64> {
-        let beyond = |ahead: &&i128| ahead.unsigned_abs() > u128::from(MAX_AHEAD_MS);
-        let mut off = self.ahead_ms.values().filter(beyond).map(|ahead| ahead.unsigned_abs());
+    /// is tolerated. What was said long ago, or before our clock was set, no longer counts.
+    pub(super) fn at_odds_ms(&self, now_ms: u64) -> Option<u64> {
+        let lately = |heard: &&Heard| heard.at_ms.abs_diff(now_ms) <= CLOCKS_COUNT_MS;
+        let lately = self.heard.values().filter(lately).map(|heard| heard.ahead_ms.unsigned_abs());
+        let mut off = lately.clone().filter(|off| *off > u128::from(MAX_AHEAD_MS));
         let count = off.clone().count();
-        if count < 2 || count * 2 <= self.ahead_ms.len() {
+        if count < 2 || count * 2 <= lately.count() {
             return None;
         }
         off.next().map(|first| u64::try_from(off.fold(first, u128::min)).unwrap_or(u64::MAX))
@@ -151,7 +167,7 @@ mod tests {
             let theirs = 1_000_000_000_i64 + ahead * 1000;
             clocks.note(PeerId::from_bytes([at; 32]), theirs.unsigned_abs(), 1_000_000_000);
         }
-        clocks.at_odds_ms()
+        clocks.at_odds_ms(1_000_000_000)
     }
 
     #[test]
@@ -180,6 +196,16 @@ mod tests {
         let numbers = [numbers.concat(), vec![7, 0, 0, 0, 0, 0, 0, 0]].concat();
         let expect = [&[1; 32][..], &[2; 32], &[3; 32], &numbers].concat();
         assert_eq!(crate::wire::encode(&beat), expect);
+    }
+
+    #[test]
+    fn activity_without_end_puts_a_heartbeat_off_for_a_while_only() {
+        let mut rhythm = Rhythm::new(0);
+        let busy = (0..).step_by(5_000).find(|now_ms| {
+            rhythm.excite(*now_ms);
+            rhythm.is_due(*now_ms)
+        });
+        assert_eq!(busy, Some(LONGEST_SILENCE_MS));
     }
 
     #[test]

@@ -1,8 +1,6 @@
 //! Waking a replica from what is stored.
 
-use std::collections::VecDeque;
-
-use super::{Arrived, Config, Durability, Replica, Ring};
+use super::{Arrived, Asking, Config, Durability, Replica, Ring};
 use crate::effect::{Effect, Reborn};
 use crate::graph::Cause;
 use crate::replica::beat::{Clocks, Rhythm};
@@ -17,23 +15,29 @@ impl Replica {
     /// Deltas that were committed and perhaps not published are published again with the first
     /// input.
     pub fn boot(config: Config, now_ms: u64, view: &impl View) -> Self {
-        let own = view.get::<Owns>(&()).unwrap_or_default();
+        let mut own = view.get::<Owns>(&()).unwrap_or_default();
         let reborn = match (own.incarnation, config.durability) {
             (None, _) => Some(Reborn::First),
             (Some(_), Durability::Buffered) if !own.clean => Some(Reborn::Unclean),
-            _ => None,
+            (Some(_), Durability::Buffered | Durability::Fsync) => None,
         };
+        // Written down with the next commit, so that not even a clean end of this life brings it back.
+        own.incarnation = own.incarnation.filter(|_| reborn.is_none());
         let mut ring = Ring::default();
-        config.epochs.iter().cloned().for_each(|key| ring.learn(key));
+        let keys = config.epochs.iter().rev().cloned();
+        let keys = keys.filter_map(|key| ring.learn(key).map(Cause::Key));
+        // The program may be a later one than that which parked them.
+        let stirred = keys.chain([Cause::Version]).collect();
         Self {
             ring,
             own,
             root: view.get::<Roots>(&()).unwrap_or_else(Root::empty),
             logs: view::every::<Logs, _>(view).collect(),
             parking: parked(&config, view),
+            stirred,
             loose: Loose::new(config.bounds.loose_bytes),
             arrived: Arrived::default(),
-            asked: VecDeque::new(),
+            asked: Asking::default(),
             published: Vec::new(),
             reborn,
             rhythm: Rhythm::new(now_ms),

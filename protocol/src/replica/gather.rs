@@ -8,7 +8,7 @@ use crate::delta::SIGNATURE_BYTES;
 use crate::effect::ReplyTo;
 use crate::fold::{self, AbsoluteDot, Origin, Rows};
 use crate::id::DeltaId;
-use crate::limits::{DELTA_BYTES, OPS_PER_DELTA};
+use crate::limits::{DELTA_BYTES, KEY_BYTES, OPS_PER_DELTA};
 use crate::op::{AppEvent, Dot, DotDelta, Key, Kind, Op, Payload, Transaction, Value};
 use crate::overlay::Overlay;
 use crate::request::{
@@ -18,9 +18,6 @@ use crate::root::Root;
 use crate::seal::TAG_BYTES;
 use crate::view::{Items, View};
 use crate::wire;
-
-/// Stands for the delta that is being gathered, whose id is not known before it is complete.
-pub(super) const UNBORN: DeltaId = DeltaId::from_bytes([0xff; 32]);
 
 /// Bytes that the header may take, with all the parents that it may name.
 const HEADER_ROOM: u64 = 16 * 1024;
@@ -41,6 +38,13 @@ pub(super) struct Gathered {
     pub(super) repeated: Vec<ReplyTo>,
 }
 
+impl Gathered {
+    /// All who wait for its answer.
+    pub(super) fn askers(&self) -> impl Iterator<Item = ReplyTo> {
+        std::iter::once(self.reply).chain(self.repeated.iter().copied())
+    }
+}
+
 /// What became of a call.
 pub(super) enum Added {
     /// It is part of the delta.
@@ -51,7 +55,8 @@ pub(super) enum Added {
     No(ReplyTo, Fault),
 }
 
-/// A delta in the making.
+/// A delta in the making. Its id is not known before it is complete; `origin` has one that stands for
+/// it and that nobody can foresee, so that nothing written elsewhere is about it.
 pub(super) struct Gathering<'v, V> {
     scratch: Overlay<'v, V>,
     origin: Origin,
@@ -147,7 +152,7 @@ impl<'v, V: View> Gathering<'v, V> {
         let mut transaction = Transaction::default();
         for edit in &request.edits {
             let first = transaction.ops.len();
-            match ops_of(&sight, edit) {
+            match ops_of(&sight, self.origin.delta, edit) {
                 Some(ops) => transaction.ops.extend(ops),
                 None => transaction.events.extend(event_of(edit)?),
             }
@@ -216,12 +221,14 @@ fn event_of(edit: &Edit) -> Result<Option<AppEvent>, Fault> {
     let alone = Transaction { ops: Vec::new(), events: vec![event.clone()] };
     match Payload::new(vec![alone]) {
         Ok(_) => Ok(Some(event)),
+        Err(_) if event.name.len() as u64 > KEY_BYTES => Err(Fault::TooLarge { limit: "keyBytes" }),
         Err(_) => Err(Fault::TooLarge { limit: "valueBytes" }),
     }
 }
 
 /// The operations that an edit comes to on what is seen; `None` for an event.
-fn ops_of<V: View>(sight: &V, edit: &Edit) -> Option<Vec<Op>> {
+fn ops_of<V: View>(sight: &V, unborn: DeltaId, edit: &Edit) -> Option<Vec<Op>> {
+    let remove = |key: &Key, item: &Value| remove(sight, unborn, key, item);
     Some(match edit {
         Edit::Put(key, value) => vec![Op::Put { key: key.clone(), value: value.clone() }],
         Edit::Increment(key, by) => vec![Op::Increment { key: key.clone(), by: *by }],
@@ -230,33 +237,35 @@ fn ops_of<V: View>(sight: &V, edit: &Edit) -> Option<Vec<Op>> {
             let seen = sight.counter(key).map_or(0, |row| row.sum);
             vec![Op::Reset { key: key.clone(), by: seen.wrapping_neg() }]
         }
-        Edit::Delete(Kind::Set, key) => {
-            items(sight, key).into_iter().map(|item| remove(sight, key, &item)).collect()
-        }
+        // Where nothing is seen, nothing is removed: a write like any other, with a delta to show.
+        Edit::Delete(Kind::Set, key) => match items(sight, key) {
+            none if none.is_empty() => vec![remove(key, &Value::default())],
+            items => items.iter().map(|item| remove(key, item)).collect(),
+        },
         // An item that is there already is inserted in the place of its earlier inserts, so that
         // its row does not grow.
         Edit::Insert(key, item) => {
             let insert = Op::Insert { key: key.clone(), item: item.clone() };
             match sight.item(key, item).is_some_and(|row| row.is_visible()) {
-                true => vec![remove(sight, key, item), insert],
+                true => vec![remove(key, item), insert],
                 false => vec![insert],
             }
         }
-        Edit::Remove(key, item) => vec![remove(sight, key, item)],
+        Edit::Remove(key, item) => vec![remove(key, item)],
         Edit::Emit(..) => return None,
     })
 }
 
 /// Cancels every insert of an item that is seen.
-fn remove(sight: &impl Rows, key: &Key, item: &Value) -> Op {
+fn remove(sight: &impl Rows, unborn: DeltaId, key: &Key, item: &Value) -> Op {
     let row = sight.item(key, item).unwrap_or_default();
-    let mut dots = row.dots.iter().map(relative).collect::<Vec<_>>();
+    let mut dots = row.dots.iter().map(|dot| relative(*dot, unborn)).collect::<Vec<_>>();
     dots.sort_unstable();
     Op::Remove { key: key.clone(), item: item.clone(), dots }
 }
 
-fn relative(dot: &AbsoluteDot) -> Dot {
-    let delta = if dot.delta == UNBORN { DotDelta::Own } else { DotDelta::Of(dot.delta) };
+fn relative(dot: AbsoluteDot, unborn: DeltaId) -> Dot {
+    let delta = if dot.delta == unborn { DotDelta::Own } else { DotDelta::Of(dot.delta) };
     Dot { delta, op: dot.op }
 }
 
@@ -264,8 +273,7 @@ fn relative(dot: &AbsoluteDot) -> Dot {
 fn items<V: View>(sight: &V, key: &Key) -> Vec<Value> {
     const PAGE: usize = 256;
     let mut found = Vec::new();
-    let Ok(least) = Value::new(&[]) else { return found };
-    let mut from = Bound::Included((key.clone(), least));
+    let mut from = Bound::Included((key.clone(), Value::default()));
     loop {
         let page = sight.scan::<Items>(from.as_ref(), PAGE);
         let Some(((_, last), _)) = page.last() else { return found };

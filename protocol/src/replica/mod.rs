@@ -22,6 +22,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use crate::delta::Delta;
 use crate::effect::{Commit, Effect, Effects, Held, Input, Note, Reborn, ReplyTo};
+use crate::graph::Cause;
 use crate::id::{ContextId, DeltaId, EpochId, LogId, PeerId};
 use crate::keys::NodeKeys;
 use crate::log::LogRow;
@@ -31,6 +32,7 @@ use crate::replica::beat::{Clocks, Rhythm};
 use crate::replica::loose::Loose;
 use crate::replica::memory::Own;
 use crate::replica::parking::Parking;
+pub use crate::replica::parking::{Parked, parked};
 use crate::request::{Fault, Request};
 use crate::root::Root;
 use crate::roster::Roster;
@@ -64,6 +66,8 @@ pub enum Durability {
 pub struct Bounds {
     /// Writes that wait for their turn; one more is told that the node is busy.
     pub writes: usize,
+    /// Bytes of them.
+    pub write_bytes: u64,
     /// Bytes of deltas that wait for their turn; those beyond are left to be fetched again.
     pub arrived_bytes: u64,
     /// Deltas of others that make one step.
@@ -82,6 +86,7 @@ impl Default for Bounds {
     fn default() -> Self {
         Self {
             writes: 1_024,
+            write_bytes: 16 * 1024 * 1024,
             arrived_bytes: 8 * 1024 * 1024,
             deltas_per_step: 256,
             loose_bytes: 4 * 1024 * 1024,
@@ -116,17 +121,15 @@ pub struct Config {
 struct Ring {
     keys: BTreeMap<EpochId, EpochKey>,
     newest: Option<EpochId>,
-    /// Keys that came since the last step: what waits for them can go on.
-    learnt: Vec<EpochId>,
 }
 
 impl Ring {
-    fn learn(&mut self, key: EpochKey) {
+    /// Takes in a key; its epoch, if it is new. A key that comes later says nothing about its age,
+    /// so it is written under only where there was none.
+    fn learn(&mut self, key: EpochKey) -> Option<EpochId> {
         let epoch = key.id();
-        if self.keys.insert(epoch, key).is_none() {
-            self.newest = Some(epoch);
-            self.learnt.push(epoch);
-        }
+        self.newest = self.newest.or(Some(epoch));
+        self.keys.insert(epoch, key).is_none().then_some(epoch)
     }
 
     fn newest(&self) -> Option<&EpochKey> {
@@ -139,6 +142,43 @@ impl Ring {
 struct Asked {
     request: Request,
     reply: ReplyTo,
+}
+
+/// Writes that wait for their turn.
+#[derive(Debug, Default)]
+struct Asking {
+    queue: VecDeque<Asked>,
+    bytes: u64,
+}
+
+impl Asking {
+    /// Lets one wait, if there is room; the first always has it.
+    fn push(&mut self, asked: Asked, bounds: &Bounds) -> Result<(), ReplyTo> {
+        let bytes = self.bytes.saturating_add(asked.request.bytes());
+        let fits = self.queue.len() < bounds.writes && bytes <= bounds.write_bytes;
+        let alone = self.queue.is_empty() && bounds.writes > 0;
+        if !fits && !alone {
+            return Err(asked.reply);
+        }
+        self.put(asked);
+        Ok(())
+    }
+
+    /// Lets one wait that was taken out before.
+    fn put(&mut self, asked: Asked) {
+        self.bytes = self.bytes.saturating_add(asked.request.bytes());
+        self.queue.push_back(asked);
+    }
+
+    fn pop(&mut self) -> Option<Asked> {
+        let asked = self.queue.pop_front()?;
+        self.bytes = self.bytes.saturating_sub(asked.request.bytes());
+        Some(asked)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
 }
 
 /// Deltas of others that wait for their turn.
@@ -170,9 +210,11 @@ pub struct Replica {
     root: Root,
     logs: BTreeMap<LogId, LogRow>,
     parking: Parking,
+    /// What has changed since the last step, so that those who wait for it can go on.
+    stirred: Vec<Cause>,
     loose: Loose,
     arrived: Arrived,
-    asked: VecDeque<Asked>,
+    asked: Asking,
     /// Own deltas that went out and still stand in the outbox.
     published: Vec<DeltaId>,
     /// Why the next write begins a new log.
@@ -253,24 +295,29 @@ impl Replica {
             Input::Committed => self.in_flight = false,
             Input::Published(deltas) => self.published.extend(deltas),
             Input::Heartbeat { from, beat } => self.hear(from, &beat, now_ms, now),
-            Input::Key(key) => self.ring.learn(key),
+            Input::Key(key) => self.stirred.extend(self.ring.learn(key).map(Cause::Key)),
             Input::Tick => {}
             Input::Stop => self.stopping = true,
         }
     }
 
     fn ask(&mut self, request: Request, reply: ReplyTo, now: &mut Vec<Effect>) {
-        let fault = match self.stopping {
-            true => Fault::Stopping,
-            false if self.asked.len() < self.config.bounds.writes => {
-                return self.asked.push_back(Asked { request, reply });
+        let refused = match self.stopping {
+            true => Err((reply, Fault::Stopping)),
+            false => {
+                let kept = self.asked.push(Asked { request, reply }, &self.config.bounds);
+                kept.map_err(|reply| (reply, Fault::Busy))
             }
-            false => Fault::Busy,
         };
-        now.push(Effect::Reply { to: reply, answer: Err(fault) });
+        if let Err((to, fault)) = refused {
+            now.push(Effect::Reply { to, answer: Err(fault) });
+        }
     }
 
     fn arrive(&mut self, from: PeerId, deltas: Vec<Delta>, now: &mut Vec<Effect>) {
+        if self.stopping {
+            return;
+        }
         for delta in deltas {
             let bytes = delta.bytes().len() as u64;
             if self.arrived.bytes + bytes <= self.config.bounds.arrived_bytes {
@@ -289,13 +336,14 @@ impl Replica {
         now: &mut Vec<Effect>,
     ) -> Option<Commit> {
         let mut step = Step { over: Overlay::new(view), held: Vec::new(), now: Vec::new(), now_ms };
-        self.wake_keys(&mut step);
+        self.wake_stirred(&mut step);
         self.wake_clocks(&mut step);
         self.admit(&mut step);
         self.answer(&mut step, entropy);
         if !step.over.is_empty() {
             self.rhythm.excite(now_ms);
         }
+        let was_clean = self.own.clean;
         self.sweep(&mut step);
         now.append(&mut step.now);
         if step.over.is_empty() {
@@ -306,34 +354,39 @@ impl Replica {
         step.over.put::<Roots>((), self.root.clone());
         self.in_flight = true;
         step.held.sort_by_key(rank);
-        Some(Commit { batch: step.over.into_batch(), held: Held(step.held) })
+        // A clean end that is taken back by a power loss would bring back a log that others know more of.
+        let must_sync = was_clean && !self.own.clean;
+        Some(Commit { batch: step.over.into_batch(), must_sync, held: Held(step.held) })
     }
 
-    /// Housekeeping that rides along: forgets what went out and what is stale, and marks a clean end.
+    /// Housekeeping that rides along with a commit or the end: forgets what went out and what is
+    /// stale, and marks a clean end.
     fn sweep<V: View>(&mut self, step: &mut Step<'_, V>) {
+        let ended = self.stopping && self.asked.is_empty() && self.arrived.queue.is_empty();
+        if step.over.is_empty() && !ended {
+            return;
+        }
         for delta in std::mem::take(&mut self.published) {
             if step.over.get::<Outbox>(&delta).is_some() {
                 step.over.remove::<Outbox>(delta);
             }
         }
         self.forget_requests(step);
-        let ended = self.stopping && self.asked.is_empty() && self.arrived.queue.is_empty();
-        match (step.over.is_empty(), ended && !self.own.clean) {
-            (true, true) => {
-                self.own.clean = true;
-                step.over.put::<Owns>((), self.own.clone());
-            }
-            (true, false) => {}
-            (false, _) => self.own.clean = false,
+        let was_clean = std::mem::replace(&mut self.own.clean, step.over.is_empty());
+        if self.own.clean && !was_clean {
+            step.over.put::<Owns>((), self.own.clone());
         }
     }
 
     fn wake_at_ms(&self, now_ms: u64, view: &impl View) -> Option<u64> {
-        if self.in_flight || self.stopping {
+        if self.in_flight {
             return None;
         }
-        if !self.arrived.queue.is_empty() || !self.asked.is_empty() {
+        if !self.is_idle() {
             return Some(now_ms);
+        }
+        if self.stopping {
+            return None;
         }
         let clock = parking::first_clock(view).map(|hlc| hlc.believed_from_ms());
         [clock, Some(self.rhythm.due_ms())].into_iter().flatten().min()

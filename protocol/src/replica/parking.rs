@@ -8,9 +8,8 @@ use crate::clock::Hlc;
 use crate::delta::Delta;
 use crate::effect::{Effect, Note, Refused};
 use crate::graph::{Cause, Place, Status};
-use crate::id::{DeltaId, PeerId};
-use crate::replica::settle::Turn;
-use crate::view::{Deltas, Entries, Logs, Places, View, Waiting};
+use crate::id::{DeltaId, PeerId, Tip};
+use crate::view::{self, Deltas, Entries, Logs, Places, View, Waiting};
 
 /// How many clock-parked deltas are looked at to make room for one.
 const EVICTIONS_TRIED: usize = 64;
@@ -59,6 +58,34 @@ impl Parking {
     }
 }
 
+/// What waits for one kind of thing, as a status shows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Parked {
+    /// What for, in a word: [`Cause::name`].
+    pub reason: &'static str,
+    /// How many deltas.
+    pub count: u64,
+    /// How long the first of them has waited.
+    pub oldest_age_ms: u64,
+}
+
+/// What waits in a context, by reason; what nothing waits for is left out. Takes as long as there are
+/// waiting deltas, which are bounded.
+pub fn parked(view: &impl View, now_ms: u64) -> Vec<Parked> {
+    let mut found: BTreeMap<&'static str, Parked> = BTreeMap::new();
+    for ((cause, id), ()) in view::every::<Waiting, _>(view) {
+        let since_ms = match view.get::<Places>(&id).map(|place| place.status) {
+            Some(Status::Parked { since_ms, .. }) => since_ms,
+            _ => now_ms,
+        };
+        let reason = cause.name();
+        let row = found.entry(reason).or_insert(Parked { reason, count: 0, oldest_age_ms: 0 });
+        row.count += 1;
+        row.oldest_age_ms = row.oldest_age_ms.max(now_ms.saturating_sub(since_ms));
+    }
+    found.into_values().collect()
+}
+
 /// The first clock that will be believed.
 pub(super) fn first_clock(view: &impl View) -> Option<Hlc> {
     let from = (Cause::Clock(Hlc::ZERO), DeltaId::ZERO);
@@ -69,12 +96,18 @@ pub(super) fn first_clock(view: &impl View) -> Option<Hlc> {
     }
 }
 
-/// A page of those that wait for `cause`.
-pub(super) fn waiting_for(view: &impl View, cause: Cause) -> Vec<DeltaId> {
-    const PAGE: usize = 256;
-    let page = view.scan::<Waiting>(Bound::Included(&(cause, DeltaId::ZERO)), PAGE);
-    let those = page.into_iter().map(|(key, ())| key).take_while(|(waits, _)| *waits == cause);
-    those.map(|(_, id)| id).collect()
+/// Some of those that wait, after this one.
+fn waiting_after(view: &impl View, after: (Cause, DeltaId)) -> Vec<(Cause, DeltaId)> {
+    // Few, since most often nothing waits for what was looked for.
+    const PAGE: usize = 16;
+    let page = view.scan::<Waiting>(Bound::Excluded(&after), PAGE);
+    page.into_iter().map(|(key, ())| key).collect()
+}
+
+/// Some of those that wait for `cause`, after this one.
+pub(super) fn waiting_for(view: &impl View, cause: Cause, after: DeltaId) -> Vec<DeltaId> {
+    let page = waiting_after(view, (cause, after)).into_iter();
+    page.take_while(|(waits, _)| *waits == cause).map(|(_, id)| id).collect()
 }
 
 impl Replica {
@@ -94,16 +127,24 @@ impl Replica {
             }
             let last = step.over.last::<Waiting>(Bound::Excluded(&until));
             let Some(((found @ Cause::Clock(_), id), ())) = last else { break };
-            if found <= cause {
+            if matches!(cause, Cause::Clock(_)) && found <= cause {
                 break;
             }
             until = (found, id);
-            let of_member = step.over.get::<Places>(&id).is_some_and(|at| at.log.author == member);
-            if of_member || !self.parking.member_is_full(member, bytes) {
+            if self.may_leave(step, id, delta) {
                 self.evict(step, id);
             }
         }
         if self.parking.is_full(member, bytes) { Err(Refused::ParkingFull) } else { Ok(()) }
+    }
+
+    /// Whether it helps a delta if this one leaves, and does not cut the chain before it.
+    fn may_leave<V: View>(&self, step: &Step<'_, V>, id: DeltaId, delta: &Delta) -> bool {
+        let Some(place) = step.over.get::<Places>(&id) else { return false };
+        let before = place.log == *delta.log() && place.seq < delta.seq();
+        let (member, bytes) = (delta.log().author, delta.bytes().len() as u64);
+        let helps = place.log.author == member || !self.parking.member_is_full(member, bytes);
+        helps && !before
     }
 
     /// Stores a delta that has to wait.
@@ -112,10 +153,11 @@ impl Replica {
         step.over.put::<Places>(delta.id(), place(delta, status));
         step.over.put::<Waiting>((cause, delta.id()), ());
         self.parking.enter(delta.log().author, delta.bytes().len() as u64);
+        self.cite(step, delta);
         step.note(Note::Parked { delta: delta.id(), cause });
     }
 
-    /// Forgets a clock-parked delta and what continues it, as if they had never come.
+    /// Forgets a parked delta and what continues it, as if they had never come.
     fn evict<V: View>(&mut self, step: &mut Step<'_, V>, id: DeltaId) {
         let mut branch = vec![id];
         let mut at = 0;
@@ -140,42 +182,41 @@ impl Replica {
         let prev = place.seq.prev().filter(|_| alone).map(|seq| (seq, place.prev));
         if let Some(row) = self.logs.get_mut(&place.log) {
             row.stored.withdraw(id, prev);
-            step.over.put::<Logs>(place.log, row.clone());
+            if row.stored.is_empty() && !row.cited {
+                self.logs.remove(&place.log);
+                step.over.remove::<Logs>(place.log);
+            } else {
+                step.over.put::<Logs>(place.log, row.clone());
+            }
         }
+    }
+
+    /// What no longer reads as what was stored is forgotten, with what continues it, and asked for
+    /// again.
+    pub(super) fn lose<V: View>(&mut self, step: &mut Step<'_, V>, id: DeltaId, cause: Cause) {
+        step.over.remove::<Waiting>((cause, id));
+        step.note(Note::Damaged { delta: id });
+        if let Some(Place { log, seq, .. }) = step.over.get::<Places>(&id) {
+            step.now.push(Effect::Fetch { wanted: Tip { log, seq, id }, from: None });
+        }
+        self.evict(step, id);
     }
 
     /// Looks again at those that wait for `cause`.
-    pub(super) fn wake<V: View>(&mut self, step: &mut Step<'_, V>, cause: Cause) {
+    fn wake<V: View>(&mut self, step: &mut Step<'_, V>, cause: Cause) {
+        let mut after = DeltaId::ZERO;
         loop {
-            let page = waiting_for(&step.over, cause);
-            let mut moved = false;
-            for id in page {
-                moved |= self.reconsider(step, id, cause);
-            }
-            // Those that still wait for the same are at the front: looking again would find them.
-            if !moved {
-                return;
-            }
+            let page = waiting_for(&step.over, cause, after);
+            let Some(last) = page.last() else { return };
+            after = *last;
+            page.into_iter().for_each(|id| self.reconsider(step, id, cause));
         }
     }
 
-    /// Looks again at one that waits. Whether it waits for this cause any longer.
-    fn reconsider<V: View>(&mut self, step: &mut Step<'_, V>, id: DeltaId, cause: Cause) -> bool {
-        let Some(delta) = step.over.get::<Deltas>(&id) else {
-            step.note(Note::Damaged { delta: id });
-            return false;
-        };
-        match self.judge(step, &delta, None) {
-            Turn::Park(still) if still == cause => false,
-            Turn::Park(other) => {
-                self.repark(step, &delta, cause, other);
-                true
-            }
-            turn => {
-                self.unpark(step, &delta, cause);
-                self.settle(step, delta, turn);
-                true
-            }
+    /// Looks again at one that waits.
+    fn reconsider<V: View>(&mut self, step: &mut Step<'_, V>, id: DeltaId, cause: Cause) {
+        if let Some((delta, outcome)) = self.resume(step, id, cause) {
+            self.settle(step, delta, outcome);
         }
     }
 
@@ -194,6 +235,7 @@ impl Replica {
         }
         step.over.remove::<Waiting>((before, delta.id()));
         step.over.put::<Waiting>((cause, delta.id()), ());
+        self.cite(step, delta);
     }
 
     /// A delta waits no more.
@@ -202,52 +244,75 @@ impl Replica {
         self.parking.leave(delta.log().author, delta.bytes().len() as u64);
     }
 
-    /// Those whose key has come can go on.
-    pub(super) fn wake_keys<V: View>(&mut self, step: &mut Step<'_, V>) {
-        for epoch in std::mem::take(&mut self.ring.learnt) {
-            self.wake(step, Cause::Key(epoch));
+    /// Those for which something has changed since the last step can go on.
+    pub(super) fn wake_stirred<V: View>(&mut self, step: &mut Step<'_, V>) {
+        for cause in std::mem::take(&mut self.stirred) {
+            self.wake(step, cause);
         }
     }
 
     /// Those whose clock is believed by now can go on.
     pub(super) fn wake_clocks<V: View>(&mut self, step: &mut Step<'_, V>) {
-        while let Some(hlc) = first_clock(&step.over).filter(|hlc| !hlc.is_ahead(step.now_ms)) {
-            self.wake(step, Cause::Clock(hlc));
+        let mut after = (Cause::Clock(Hlc::ZERO), DeltaId::ZERO);
+        let now_ms = step.now_ms;
+        let due = |(cause, _): &(Cause, DeltaId)| match cause {
+            Cause::Clock(hlc) => !hlc.is_ahead(now_ms),
+            Cause::Parent(_) | Cause::Key(_) | Cause::Version => false,
+        };
+        loop {
+            let page = waiting_after(&step.over, after).into_iter();
+            let page = page.take_while(due).collect::<Vec<_>>();
+            let Some(last) = page.last() else { return };
+            after = *last;
+            page.into_iter().for_each(|(cause, id)| self.reconsider(step, id, cause));
         }
     }
 
     /// Asks for a parent that is not stored, on behalf of a delta that cites it.
-    pub(super) fn want<V: View>(
-        &mut self,
-        step: &mut Step<'_, V>,
-        delta: &Delta,
-        from: Option<PeerId>,
-    ) {
-        let Some(wanted) = crate::graph::missing(&step.over, delta.header()) else { return };
-        if step.over.get::<Places>(&wanted.id).is_some() {
+    pub(super) fn want<V: View>(step: &mut Step<'_, V>, delta: &Delta, from: Option<PeerId>) {
+        if let Some(wanted) = absent(&step.over, delta) {
+            step.now.push(Effect::Fetch { wanted, from });
+        }
+    }
+
+    /// Remembers that the log of a parent that is not stored is cited by another member, so that it
+    /// is taken when it comes.
+    fn cite<V: View>(&mut self, step: &mut Step<'_, V>, delta: &Delta) {
+        let Some(Tip { log, .. }) = absent(&step.over, delta) else { return };
+        if log.author == delta.log().author || !self.config.roster.covers(&log) {
             return;
         }
-        step.now.push(Effect::Fetch { wanted, from });
-        if wanted.log.author != delta.log().author && self.config.roster.covers(&wanted.log) {
-            let row = self.logs.entry(wanted.log).or_default();
-            if !row.cited {
-                row.cited = true;
-                step.over.put::<Logs>(wanted.log, row.clone());
-            }
+        let row = self.logs.entry(log).or_default();
+        if !row.cited {
+            row.cited = true;
+            step.over.put::<Logs>(log, row.clone());
         }
     }
 }
 
+/// The parent that a delta waits for, if it is not stored.
+fn absent(view: &impl View, delta: &Delta) -> Option<Tip> {
+    let missing = crate::graph::missing(view, delta.header());
+    missing.filter(|parent| view.get::<Places>(&parent.id).is_none())
+}
+
 /// The stored deltas that continue this one in its log.
 fn continuing(view: &impl View, id: DeltaId) -> Vec<DeltaId> {
+    const PAGE: usize = 16;
     let Some(place) = view.get::<Places>(&id) else { return Vec::new() };
     let next = place.seq.next();
-    let from = (place.log, next, DeltaId::ZERO);
-    let page = view.scan::<Entries>(Bound::Included(&from), crate::log::TIPS_PER_LOG * 4);
-    let there = page.into_iter().map(|(key, ())| key);
-    let there = there.take_while(|(log, seq, _)| *log == place.log && *seq == next);
-    let follows = |next: &DeltaId| view.get::<Places>(next).is_some_and(|next| next.prev == id);
-    there.map(|(_, _, id)| id).filter(follows).collect()
+    let mut found = Vec::new();
+    let mut after = (place.log, next, DeltaId::ZERO);
+    loop {
+        let page = view.scan::<Entries>(Bound::Excluded(&after), PAGE).into_iter();
+        let there = page.map(|(key, ())| key);
+        let there = there.take_while(|(log, seq, _)| *log == place.log && *seq == next);
+        let there = there.collect::<Vec<_>>();
+        let Some(last) = there.last() else { return found };
+        after = *last;
+        let follows = |next: &DeltaId| view.get::<Places>(next).is_some_and(|at| at.prev == id);
+        found.extend(there.into_iter().map(|(_, _, next)| next).filter(follows));
+    }
 }
 
 /// Where a delta stands.

@@ -1,91 +1,94 @@
 //! The turn of a delta: folded into the state, or void. Then those that waited for it.
 
+use std::collections::BTreeSet;
+
 use super::parking::{place, waiting_for};
 use super::{Replica, Step};
 use crate::clock::Hlc;
 use crate::delta::Delta;
-use crate::effect::{Effect, Note};
+use crate::effect::Effect;
 use crate::fold::{self, Origin};
 use crate::graph::{Cause, Status, Void, parents};
 use crate::id::DeltaId;
 use crate::op::Payload;
 use crate::planted::Bug;
 use crate::replica::feed::FeedItem;
-use crate::view::{Deltas, Feed, Heads, History, Logs, Places, View};
+use crate::view::{Deltas, Feed, Heads, History, Logs, Places, View, Waiting};
 
 /// How far the past of a delta is followed through void ones to find heads that it cites by them.
 /// Beyond, a head may stay one that is none: it is then cited once more than needed.
 const VOIDS_FOLLOWED: usize = 1_024;
 
-/// What becomes of a delta when it is looked at.
+/// What a delta whose turn has come makes of it.
 #[derive(Debug)]
-pub(super) enum Turn {
-    /// Its turn has come.
+pub(super) enum Outcome {
+    /// It is folded into the state.
     Apply(Payload),
-    /// Its turn has come, and it counts for nothing.
+    /// It counts for nothing.
     Void(Void),
-    /// It has to wait.
-    Park(Cause),
 }
 
 impl Replica {
     /// Settles a stored delta whose turn has come, and all whose turn comes by that.
-    pub(super) fn settle<V: View>(&mut self, step: &mut Step<'_, V>, delta: Delta, turn: Turn) {
-        let mut ready = vec![(delta, turn)];
-        while let Some((delta, turn)) = ready.pop() {
-            self.settle_one(step, &delta, turn);
+    pub(super) fn settle<V: View>(
+        &mut self,
+        step: &mut Step<'_, V>,
+        delta: Delta,
+        outcome: Outcome,
+    ) {
+        let mut ready = vec![(delta, outcome)];
+        while let Some((delta, outcome)) = ready.pop() {
+            self.settle_one(step, &delta, outcome);
             let cause = Cause::Parent(delta.id());
+            let mut after = DeltaId::ZERO;
             loop {
-                let page = waiting_for(&step.over, cause);
-                if page.is_empty() {
-                    break;
-                }
-                for id in page {
-                    ready.extend(self.resume(step, id, cause));
-                }
+                let page = waiting_for(&step.over, cause, after);
+                let Some(last) = page.last() else { break };
+                after = *last;
+                ready.extend(page.into_iter().filter_map(|id| self.resume(step, id, cause)));
             }
         }
     }
 
-    /// Looks at a delta whose parent was settled. Either its turn has come, or it waits for
-    /// something else.
-    fn resume<V: View>(
+    /// Looks again at a delta that waited for `cause`. Either its turn has come, or it waits on,
+    /// perhaps for something else.
+    pub(super) fn resume<V: View>(
         &mut self,
         step: &mut Step<'_, V>,
         id: DeltaId,
         cause: Cause,
-    ) -> Option<(Delta, Turn)> {
+    ) -> Option<(Delta, Outcome)> {
+        step.over.get::<Waiting>(&(cause, id))?;
         let Some(delta) = step.over.get::<Deltas>(&id) else {
-            step.over.remove::<crate::view::Waiting>((cause, id));
-            step.note(Note::Damaged { delta: id });
+            self.lose(step, id, cause);
             return None;
         };
         match self.judge(step, &delta, None) {
-            Turn::Park(other) => {
+            Err(still) if still == cause => None,
+            Err(other) => {
                 self.repark(step, &delta, cause, other);
                 None
             }
-            turn => {
+            Ok(outcome) => {
                 self.unpark(step, &delta, cause);
-                Some((delta, turn))
+                Some((delta, outcome))
             }
         }
     }
 
-    fn settle_one<V: View>(&mut self, step: &mut Step<'_, V>, delta: &Delta, turn: Turn) {
+    fn settle_one<V: View>(&mut self, step: &mut Step<'_, V>, delta: &Delta, outcome: Outcome) {
         let order = self.own.settled;
         self.own.settled += 1;
         step.over.put::<History>(order, delta.id());
         let row = self.logs.entry(*delta.log()).or_default();
         row.applied.extend(delta.header().prev, delta.seq(), delta.id());
         step.over.put::<Logs>(*delta.log(), row.clone());
-        let status = match turn {
-            Turn::Apply(payload) => {
+        let status = match outcome {
+            Outcome::Apply(payload) => {
                 self.fold(step, delta, &payload, order);
                 Status::Applied { order }
             }
-            Turn::Void(why) => Status::Void { order, why },
-            Turn::Park(cause) => Status::Parked { cause, since_ms: step.now_ms },
+            Outcome::Void(why) => Status::Void { order, why },
         };
         step.over.put::<Places>(delta.id(), place(delta, status));
     }
@@ -133,8 +136,11 @@ impl Replica {
 /// and what a void one cites stays a head until one that counts has it in its past.
 fn follow<V: View>(step: &mut Step<'_, V>, delta: &Delta) {
     let mut past = parents(delta.header()).map(|tip| tip.id).collect::<Vec<_>>();
-    let mut followed = 0;
+    let (mut seen, mut followed) = (BTreeSet::new(), 0);
     while let Some(id) = past.pop() {
+        if !seen.insert(id) {
+            continue;
+        }
         if step.over.get::<Heads>(&id).is_some() {
             step.over.remove::<Heads>(id);
         }

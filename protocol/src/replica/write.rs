@@ -2,15 +2,15 @@
 
 use std::ops::Bound;
 
-use super::gather::{Added, Gathered, Gathering, UNBORN, fingerprint};
+use super::gather::{Added, Gathered, Gathering, fingerprint};
 use super::memory::{REQUEST_MEMORY_MS, Remembered};
-use super::settle::Turn;
+use super::settle::Outcome;
 use super::{Asked, Entropy, Replica, Step};
 use crate::clock::Hlc;
 use crate::delta::{Delta, Draft, Suite, XCHACHA_NONCE_BYTES, seal_and_sign};
 use crate::effect::{Effect, Note, ReplyTo};
 use crate::fold::{Origin, Stamp};
-use crate::id::{DeltaId, Incarnation, LogId, Plane, Seq, Tip};
+use crate::id::{DeltaId, ID_BYTES, Incarnation, LogId, Plane, Seq, Tip};
 use crate::limits::{DEPS_PER_DELTA, DEPS_PER_LOG};
 use crate::op::{Kind, Payload};
 use crate::planted::Bug;
@@ -25,7 +25,7 @@ impl Replica {
     pub(super) fn answer<V: View>(&mut self, step: &mut Step<'_, V>, entropy: &mut impl Entropy) {
         let mut calls = Vec::new();
         let refusal = self.refusal(step.now_ms);
-        while let Some(asked) = self.asked.pop_front() {
+        while let Some(asked) = self.asked.pop() {
             match (self.remembered(step, &asked.request), &refusal) {
                 (Some(answer), _) => reply(step, asked.reply, answer),
                 (None, Some(fault)) => reply(step, asked.reply, Err(fault.clone())),
@@ -48,7 +48,7 @@ impl Replica {
         if self.own.clock.is_ahead(now_ms) {
             return Some(Fault::Clock { behind_ms: self.own.clock.ms().saturating_sub(now_ms) });
         }
-        self.clocks.at_odds_ms().map(|behind_ms| Fault::Clock { behind_ms })
+        self.clocks.at_odds_ms(now_ms).map(|behind_ms| Fault::Clock { behind_ms })
     }
 
     /// The answer that a call with this id got before.
@@ -75,7 +75,10 @@ impl Replica {
         let author = self.peer();
         // The stamps that calls are judged by: later than all that is applied, as those of the
         // delta will be.
-        let origin = Origin { delta: UNBORN, author, hlc: Hlc::LAST };
+        let mut unborn = [0; ID_BYTES];
+        entropy.fill(&mut unborn);
+        let unborn = DeltaId::from_bytes(unborn);
+        let origin = Origin { delta: unborn, author, hlc: Hlc::LAST };
         let mut gathering = Gathering::new(&step.over, origin);
         let mut calls = calls.into_iter();
         let mut refused = Vec::new();
@@ -84,12 +87,12 @@ impl Replica {
                 Added::Yes => {}
                 Added::No(to, fault) => refused.push((to, fault)),
                 Added::Full(asked) => {
-                    self.asked.push_back(asked);
+                    self.asked.put(asked);
                     break;
                 }
             }
         }
-        self.asked.extend(calls);
+        calls.for_each(|asked| self.asked.put(asked));
         let (transactions, gathered) = gathering.finish();
         refused.into_iter().for_each(|(to, fault)| reply(step, to, Err(fault)));
         if gathered.is_empty() {
@@ -99,9 +102,10 @@ impl Replica {
             .map_err(|_| Fault::TooLarge { limit: "deltaBytes" })
             .and_then(|payload| self.author(step, entropy, payload));
         match delta {
-            Ok(delta) => self.confirm(step, &delta, gathered),
+            Ok(delta) => self.confirm(step, &delta, unborn, gathered),
             Err(fault) => {
-                gathered.iter().for_each(|call| reply(step, call.reply, Err(fault.clone())));
+                let askers = gathered.iter().flat_map(Gathered::askers);
+                askers.for_each(|to| reply(step, to, Err(fault.clone())));
             }
         }
     }
@@ -198,7 +202,7 @@ impl Replica {
         let sealed = seal_and_sign(draft, self.ring.newest(), nonce, &self.config.keys);
         let delta = sealed.map_err(|_| Fault::TooLarge { limit: "deltaBytes" })?;
         self.store(step, &delta);
-        self.settle(step, delta.clone(), Turn::Apply(payload));
+        self.settle(step, delta.clone(), Outcome::Apply(payload));
         if !self.config.planted.has(Bug::ForgetOutbox) {
             step.over.put::<Outbox>(delta.id(), ());
         }
@@ -207,10 +211,16 @@ impl Replica {
     }
 
     /// Answers the calls that are part of a delta, and remembers the answers.
-    fn confirm<V: View>(&mut self, step: &mut Step<'_, V>, delta: &Delta, calls: Vec<Gathered>) {
+    fn confirm<V: View>(
+        &mut self,
+        step: &mut Step<'_, V>,
+        delta: &Delta,
+        unborn: DeltaId,
+        calls: Vec<Gathered>,
+    ) {
         for call in calls {
             let version = |trace: &Option<(Kind, Traces)>| {
-                trace.map(|(kind, traces)| born(traces, delta).version(kind))
+                trace.map(|(kind, traces)| born(traces, unborn, delta).version(kind))
             };
             let remembered = Remembered {
                 fingerprint: call.fingerprint,
@@ -259,8 +269,8 @@ fn reply<V>(step: &mut Step<'_, V>, to: ReplyTo, answer: Result<Written, Fault>)
 }
 
 /// Traces left by a delta before it had an id and a clock, with both.
-fn born(traces: Traces, delta: &Delta) -> Traces {
-    if traces.stamp.delta != UNBORN {
+fn born(traces: Traces, unborn: DeltaId, delta: &Delta) -> Traces {
+    if traces.stamp.delta != unborn {
         return traces;
     }
     let stamp = Stamp { hlc: delta.header().hlc, delta: delta.id(), op: traces.stamp.op };

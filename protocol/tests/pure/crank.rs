@@ -6,7 +6,7 @@ use mangrove_protocol::clock::Hlc;
 use mangrove_protocol::delta::{Delta, Draft, Suite, seal_and_sign};
 use mangrove_protocol::effect::{Commit, Durable, Effect, Effects, Input, Note, ReplyTo};
 use mangrove_protocol::id::{AuthorityId, ContextId, DeltaId, Incarnation, LogId, Plane, Seq, Tip};
-use mangrove_protocol::op::{Key, Op, Payload};
+use mangrove_protocol::op::{Key, Op};
 use mangrove_protocol::planted::Planted;
 use mangrove_protocol::replica::{Bounds, Config, Durability, Replica};
 use mangrove_protocol::request::{Condition, Edit, Fault, Request, RequestId, Written};
@@ -69,9 +69,8 @@ fn authority() -> AuthorityId {
 /// Everybody with a seed up to this is a writer; others are strangers.
 pub(crate) const LAST_MEMBER: u8 = 80;
 
-static ROSTER: LazyLock<Roster> = LazyLock::new(|| {
-    Roster::fixed((0..=LAST_MEMBER).map(|seed| (keys(seed).peer(), authority())))
-});
+static ROSTER: LazyLock<Roster> =
+    LazyLock::new(|| Roster::fixed((0..=LAST_MEMBER).map(|seed| (keys(seed).peer(), authority()))));
 
 /// The node with this seed as it would be in production, with a key to write under.
 pub(crate) fn config(node: u8) -> Config {
@@ -90,6 +89,7 @@ pub(crate) fn config(node: u8) -> Config {
 pub(crate) fn boundless() -> Bounds {
     Bounds {
         writes: usize::MAX,
+        write_bytes: u64::MAX / 2,
         arrived_bytes: u64::MAX / 2,
         deltas_per_step: 64,
         loose_bytes: u64::MAX / 2,
@@ -142,6 +142,11 @@ impl Crank {
         now
     }
 
+    /// Whether the commit in flight is durable only when synced.
+    pub(crate) fn must_sync(&self) -> bool {
+        self.flight.as_ref().is_some_and(|commit| commit.must_sync)
+    }
+
     pub(crate) fn is_in_flight(&self) -> bool {
         self.flight.is_some()
     }
@@ -188,6 +193,10 @@ impl Crank {
         self.feed(arrival(deltas))
     }
 
+    pub(crate) fn give_one(&mut self, delta: &Delta) -> Vec<Effect> {
+        self.give(std::slice::from_ref(delta))
+    }
+
     /// The process ends, and whatever is not durable with it, and starts again.
     pub(crate) fn reboot(&mut self) {
         self.flight = None;
@@ -221,7 +230,7 @@ impl Crank {
         self.ask(call(edits)).unwrap()
     }
 
-    /// What the commit in flight would have stored, as one sees it.
+    /// The log that it writes, as far as that is stored.
     pub(crate) fn own_incarnation(&self) -> Option<Incarnation> {
         self.memory.get::<Owns>(&())?.incarnation
     }
@@ -266,11 +275,11 @@ pub(crate) fn answers(out: &[Effect]) -> Vec<(u64, &Result<Written, Fault>)> {
 }
 
 pub(crate) fn published(out: &[Effect]) -> Vec<&Delta> {
-    let delta = |effect| match effect {
-        &Effect::Publish(ref delta) => Some(delta),
-        _ => None,
-    };
-    out.iter().filter_map(delta).collect()
+    let mut deltas = Vec::new();
+    for effect in out {
+        deltas.extend(if let Effect::Publish(delta) = effect { Some(delta) } else { None });
+    }
+    deltas
 }
 
 pub(crate) fn fetched(out: &[Effect]) -> Vec<Tip> {
@@ -282,11 +291,11 @@ pub(crate) fn fetched(out: &[Effect]) -> Vec<Tip> {
 }
 
 pub(crate) fn notes(out: &[Effect]) -> Vec<&Note> {
-    let note = |effect| match effect {
-        &Effect::Note(ref note) => Some(note),
-        _ => None,
-    };
-    out.iter().filter_map(note).collect()
+    let mut notes = Vec::new();
+    for effect in out {
+        notes.extend(if let Effect::Note(note) = effect { Some(note) } else { None });
+    }
+    notes
 }
 
 /// A log of this author, in this life.
@@ -344,10 +353,6 @@ impl Pen {
 
     pub(crate) fn saying(self, ops: Vec<Op>) -> Self {
         Self { payload: payload_of(ops).encode(), ..self }
-    }
-
-    pub(crate) fn merging(self) -> Self {
-        Self { payload: Payload::merge().encode(), ..self }
     }
 
     pub(crate) fn bytes(self, payload: Vec<u8>) -> Self {
