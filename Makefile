@@ -29,6 +29,7 @@ test: setup ## Run every check, as CI does
 	@echo "== format" && $(CARGO) fmt --all --check
 	@echo "== lint" && $(CARGO) clippy --workspace --all-targets --quiet -- -D warnings
 	@echo "== rules of the house" && $(NEXTEST) --package mangrove-tidy
+	@echo "== simulation" && SECONDS=20 $(CARGO) run --quiet --package mangrove-sim --bin campaign | tail -n 3
 	@echo "== documentation tests" && $(CARGO) test --workspace --doc --quiet
 	@echo "== tour of the README" && $(NEXTEST) --package mangrove-cli tour::
 	@echo "== all tests" && $(NEXTEST) --workspace
@@ -50,5 +51,19 @@ size: setup ## Print the release binary's size and how fast it starts
 	@$(CARGO) build --release --package mangrove-cli
 	@.ci/size "$$CARGO_TARGET_DIR/release/mangrove"
 
-sim trials fuzz bench soak: ## Long counts; each says so while it does not exist
+sim: setup ## Simulate clusters: SEEDS=1000, SEED=123 to replay one, BUG=NAME to plant one
+	@$(CARGO) run --quiet --package mangrove-sim --bin campaign
+
+fuzz: setup ## Fuzz every decoder, each for SECONDS_EACH=60 (needs the nightly compiler)
+	@cargo fuzz --version >/dev/null 2>&1 || $(CARGO) install --quiet --locked cargo-fuzz
+	@for target in $$(cargo +nightly fuzz list --fuzz-dir protocol/fuzz); do \
+	  echo "== $$target"; \
+	  cargo +nightly fuzz run --fuzz-dir protocol/fuzz --target-dir "$$CARGO_TARGET_DIR/fuzz" \
+	    "$$target" -- -max_total_time=$${SECONDS_EACH:-60} -max_len=65536 -print_final_stats=1; \
+	done
+
+bench: setup ## Measure the protocol on one core, in release
+	@$(CARGO) bench --package mangrove-protocol
+
+trials soak: ## Long counts; each says so while it does not exist
 	@echo "make $@: there is nothing to run yet" >&2; exit 1

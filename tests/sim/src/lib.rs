@@ -6,3 +6,26 @@
 //!
 //! It depends on the protocol alone: a seed never links a database, a network or a runtime. It will
 //! never read a clock or roll dice of its own; all randomness comes from the seed.
+
+pub mod attrition;
+pub mod bug;
+pub mod campaign;
+mod cast;
+mod chaos;
+pub mod dice;
+mod drive;
+mod exchange;
+pub mod hostile;
+mod ledger;
+mod life;
+mod network;
+mod node;
+mod oracle;
+mod recovery;
+pub mod settings;
+pub mod store;
+pub mod tally;
+pub mod trace;
+pub mod verdict;
+mod workload;
+pub mod world;

@@ -1,0 +1,233 @@
+//! How nodes stop and start: gracefully, at once, without power, without storage.
+
+use std::collections::BTreeMap;
+
+use mangrove_protocol::effect::Input;
+use mangrove_protocol::replica::{Config, Durability, Replica};
+use mangrove_protocol::view::{Owns, Table};
+
+use crate::attrition::Reboot;
+use crate::bug::Bug;
+use crate::dice::Dice;
+use crate::node::{Cell, Flight, Life, Process, Spot, State};
+use crate::oracle;
+use crate::world::{Event, Phase, World};
+
+impl World {
+    /// Takes a node down, and lets it come back later.
+    pub(crate) fn go_down(&mut self, at: usize, how: Reboot) {
+        match how {
+            Reboot::Graceful => self.stop(at),
+            Reboot::Crash => self.kill(at),
+            Reboot::PowerLoss => self.lose_power(at),
+            Reboot::CrashAndWipe => self.wipe(at),
+        }
+    }
+
+    /// So many nodes do not run, or are about to stop.
+    pub(crate) fn dead(&self) -> usize {
+        let runs =
+            |node: &&crate::node::Node| node.running().is_some_and(|process| !process.stopping);
+        self.nodes.len() - self.nodes.iter().filter(runs).count()
+    }
+
+    fn stop(&mut self, at: usize) {
+        self.tally.hit("reboots: graceful");
+        let (low, high) = self.settings.attrition.grace_period_ms;
+        let grace_ms = self.dice.between(low, high);
+        let Some(node) = self.nodes.get_mut(at) else { return };
+        let life = node.life;
+        let Some(process) = node.process() else { return };
+        process.stopping = true;
+        self.after(grace_ms, Event::GraceEnds { node: at, life });
+        for context in 0..self.settings.contexts {
+            self.feed(Spot { node: at, context }, Input::Stop);
+        }
+    }
+
+    /// A process that was told to stop and has nothing left to do ends.
+    pub(crate) fn exit_if_done(&mut self, at: usize) {
+        let Some(process) = self.nodes.get(at).and_then(|node| node.running()) else { return };
+        if process.stopping && process.cells.iter().all(|cell| cell.replica.is_idle()) {
+            self.tally.hit("stopped in time");
+            let checked = self.ledger.check_answered(at);
+            self.demand(at, checked);
+            if let Some(node) = self.nodes.get_mut(at) {
+                node.store.open();
+            }
+            self.end(at);
+        }
+    }
+
+    /// Its time is over, and it still runs.
+    pub(crate) fn end_grace(&mut self, at: usize) {
+        self.tally.hit("killed after the grace period");
+        self.end(at);
+    }
+
+    fn kill(&mut self, at: usize) {
+        self.tally.hit("reboots: crash");
+        self.end(at);
+    }
+
+    fn lose_power(&mut self, at: usize) {
+        self.tally.hit("reboots: power loss");
+        self.lose_unsynced(at);
+        self.end(at);
+    }
+
+    fn lose_unsynced(&mut self, at: usize) {
+        let Some(node) = self.nodes.get_mut(at) else { return };
+        let loss = node.store.lose_power(&mut self.dice);
+        if loss.lost > 0 {
+            self.tally.hit("unsynced tail lost");
+            if node.durability == Durability::Buffered {
+                node.memory += 1;
+                let spots = (0..self.settings.contexts).map(|context| Spot { node: at, context });
+                spots.for_each(|spot| self.ledger.forgive(spot, node.store.written(spot.context)));
+            }
+        }
+        if loss.kept > 0 {
+            self.tally.hit("unsynced tail kept in part");
+        }
+    }
+
+    fn wipe(&mut self, at: usize) {
+        self.tally.hit("reboots: wipe");
+        let Some(node) = self.nodes.get_mut(at) else { return };
+        node.store.wipe();
+        node.memory += 1;
+        for context in 0..self.settings.contexts {
+            self.ledger.forgive(Spot { node: at, context }, None);
+        }
+        self.end(at);
+    }
+
+    /// Whether the sync that ends fails.
+    pub(crate) fn sync_fails(&mut self) -> bool {
+        let may = self.phase == Phase::Chaos && self.dead() < self.settings.attrition.max_dead;
+        may && self.dice.chance(self.settings.disk.sync_failures)
+    }
+
+    /// A sync has failed. What the disk holds of it is anybody's guess; the node gives up.
+    pub(crate) fn poison(&mut self, at: usize) {
+        self.tally.hit("syncs failed");
+        if let Some(node) = self.nodes.get_mut(at) {
+            node.store.poison();
+        }
+        self.lose_unsynced(at);
+        self.end(at);
+    }
+
+    /// The process is gone, with everything that was only in memory.
+    fn end(&mut self, at: usize) {
+        self.trace.note(self.now_ms, at, "ends", &[]);
+        let (low, high) = self.settings.attrition.recovery_delay_ms;
+        let after_ms = self.dice.between(low, high);
+        let Some(node) = self.nodes.get_mut(at) else { return };
+        if let State::Up(process) = std::mem::replace(&mut node.state, State::Down) {
+            for cell in &process.cells {
+                match cell.flight {
+                    Flight::None => {}
+                    Flight::Asked { .. } => self.tally.hit("ended before a commit was written"),
+                    Flight::Written { .. } => self.tally.hit("ended between commit and publish"),
+                }
+            }
+        }
+        node.life = Life(node.life.0 + 1);
+        let life = node.life;
+        self.lose_calls(at);
+        if self.phase == Phase::Chaos || self.core.contains(&at) {
+            self.after(after_ms, Event::Start { node: at, life });
+        }
+        self.power_may_fail(at, after_ms);
+    }
+
+    /// A machine may lose power while its node does not run.
+    fn power_may_fail(&mut self, at: usize, down_ms: u64) {
+        let weight = self.settings.attrition.prob_power.min(1);
+        if self.phase == Phase::Chaos && self.dice.chance(200 * weight) {
+            let after_ms = self.dice.below(down_ms + 200);
+            self.after(after_ms, Event::Down { node: at, how: Reboot::PowerLoss });
+        }
+    }
+
+    /// A process begins, and opens the store.
+    pub(crate) fn start(&mut self, at: usize, life: Life) {
+        let after_ms = self.dice.below(100);
+        let Some(node) = self.nodes.get_mut(at) else { return };
+        if node.life == life && matches!(node.state, State::Down) {
+            node.state = State::Opening;
+            self.after(after_ms, Event::Opened { node: at, life });
+        }
+    }
+
+    /// The store is open: the node is there again.
+    pub(crate) fn opened(&mut self, at: usize, life: Life) {
+        let wall_ms = self.wall_ms(at);
+        let seed = self.settings.seed;
+        let configs = (0..self.settings.contexts)
+            .map(|context| self.config(Spot { node: at, context }))
+            .collect::<Vec<_>>();
+        let bug = self.bug;
+        let Some(node) = self.nodes.get_mut(at) else { return };
+        if node.life != life || !matches!(node.state, State::Opening) {
+            return;
+        }
+        match bug {
+            Some(Bug::OpenBeforeSync) => node.store.open_unsynced(),
+            _ => node.store.open(),
+        }
+        let mut cells = Vec::new();
+        for (context, config) in configs.into_iter().enumerate() {
+            let Some(view) = node.store.written(context) else { continue };
+            let own = Owns::rows(view).get(&());
+            cells.push(Cell {
+                replica: Replica::boot(config, wall_ms, view),
+                flight: Flight::None,
+                must_sync: false,
+                wake_at_ms: None,
+                asking: BTreeMap::new(),
+                resume: BTreeMap::new(),
+                questions: BTreeMap::new(),
+                asked: 0,
+                fruitless: (0, 0),
+                feed: own.map(|own| own.feed).unwrap_or_default(),
+            });
+        }
+        let entropy = Dice::new(seed, &[5, at as u64, life.0]);
+        let process = Process { cells, entropy, syncing: None, stopping: false };
+        node.state = State::Up(Box::new(process));
+        self.trace.note(self.now_ms, at, "starts", &[]);
+        self.tally.hit("boots");
+        self.wake_up(at, life);
+    }
+
+    fn wake_up(&mut self, at: usize, life: Life) {
+        for context in 0..self.settings.contexts {
+            let spot = Spot { node: at, context };
+            let checked = oracle::check_boot(self, spot);
+            self.demand(at, checked);
+            self.feed(spot, Input::Tick);
+            let checked = oracle::leave::nothing_forgotten(self, spot);
+            self.demand(at, checked);
+            let after_ms = self.dice.below(1_000);
+            self.after(after_ms, Event::Round { spot, life });
+        }
+        self.after(self.settings.disk.flush_ms, Event::Flush { node: at, life });
+    }
+
+    fn config(&self, spot: Spot) -> Config {
+        let node = self.nodes.get(spot.node);
+        let epochs = node.and_then(|node| node.keys.get(spot.context)).cloned();
+        Config {
+            context: self.cast.context(spot.context),
+            keys: self.cast.nodes.get(spot.node).unwrap_or(&self.cast.mallory).clone(),
+            roster: self.cast.roster.clone(),
+            epochs: epochs.unwrap_or_default(),
+            durability: node.map_or(Durability::Fsync, |node| node.durability),
+            bounds: self.settings.bounds,
+            planted: Bug::planted(self.bug),
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! What is looked at with every commit, when it is written.
+
+use mangrove_protocol::clock::MAX_AHEAD_MS;
+use mangrove_protocol::delta::{Delta, SIGNATURE_BYTES};
+use mangrove_protocol::graph::{Status, Void};
+use mangrove_protocol::id::DeltaId;
+use mangrove_protocol::log::Vector;
+use mangrove_protocol::view::{
+    Batch, Deltas, Feed, Heads, History, Logs, Memory, Owns, Places, Roots, Table, Waiting,
+};
+
+use crate::node::Spot;
+use crate::verdict::Violation;
+use crate::world::World;
+
+type Checked = Result<(), Violation>;
+
+/// A batch that is about to be written.
+pub(crate) fn check(world: &mut World, spot: Spot, batch: &Batch) -> Checked {
+    for delta in Deltas::changes(batch).values().flatten() {
+        world.trace.note(world.now_ms, spot.node, "stores", delta.id().as_bytes());
+        content(delta)?;
+        belongs(world, spot, delta)?;
+        arrives(world, spot, delta)?;
+    }
+    for place in Places::changes(batch).values().flatten() {
+        if let Status::Void { why, .. } = place.status {
+            world.tally.hit(void_label(why));
+        }
+    }
+    let Some(memory) = world.nodes.get(spot.node).and_then(|it| it.store.written(spot.context))
+    else {
+        return Ok(());
+    };
+    numbered(memory, batch)
+}
+
+const fn void_label(why: Void) -> &'static str {
+    match why {
+        Void::Clock => "void: clock",
+        Void::Misnamed => "void: misnamed",
+        Void::Sealed => "void: sealed",
+        Void::Unreadable => "void: unreadable",
+        _ => "void: otherwise",
+    }
+}
+
+/// S1: an id is the hash of what it names.
+fn content(delta: &Delta) -> Checked {
+    let signed = delta.bytes().len().saturating_sub(SIGNATURE_BYTES);
+    let hashed = delta.bytes().get(..signed).unwrap_or_default();
+    let id = DeltaId::from_bytes(blake3::derive_key("mangrove 2026 delta id v1", hashed));
+    if id != delta.id() {
+        return Err(Violation::new("S1", format!("{:?} is stored as {id:?}", delta.id())));
+    }
+    Ok(())
+}
+
+/// S10, S12: only members' deltas of this very context are stored.
+fn belongs(world: &World, spot: Spot, delta: &Delta) -> Checked {
+    if delta.context() != world.cast.context(spot.context) {
+        return Err(Violation::new("S12", format!("{delta:?} belongs to another context")));
+    }
+    if !world.cast.roster.covers(delta.log()) {
+        return Err(Violation::new("S10", format!("{delta:?} is no member's")));
+    }
+    Ok(())
+}
+
+/// S2, S11: what others store has left its author, who writes one delta in one place, and with a
+/// clock that is not far ahead.
+fn arrives(world: &mut World, spot: Spot, delta: &Delta) -> Checked {
+    let own = world.cast.peer(spot.node) == delta.log().author;
+    if !own || world.payloads.was_sent(delta.id()) {
+        return world.ledger.leave(spot.context, delta);
+    }
+    world.tally.hit("deltas written");
+    let parents = mangrove_protocol::graph::parents(delta.header()).count();
+    if parents >= 3 {
+        world.tally.hit("merges of three or more");
+    }
+    world.ledger.authored.entry(spot).or_default().insert(delta.id());
+    let most_ms = world.wall_ms(spot.node) + MAX_AHEAD_MS + 1;
+    if delta.header().hlc.ms() > most_ms {
+        return Err(Violation::new("S11", format!("{delta:?} is far ahead of its author's clock")));
+    }
+    Ok(())
+}
+
+/// S9: what is numbered goes on where it ended.
+fn numbered(memory: &Memory, batch: &Batch) -> Checked {
+    let follows = |next: u64, fresh: Vec<u64>| (next..).zip(&fresh).all(|(at, it)| at == *it);
+    let feed = Feed::rows(memory).len() as u64;
+    if !follows(feed, Feed::changes(batch).keys().copied().collect()) {
+        return Err(Violation::new("S9", "the feed has a gap or says something twice"));
+    }
+    let settled = History::rows(memory).len() as u64;
+    if !follows(settled, History::changes(batch).keys().copied().collect()) {
+        return Err(Violation::new("S3", "the history has a gap or is written twice"));
+    }
+    Ok(())
+}
+
+/// What is written, right after a batch was.
+pub(crate) fn check_written(world: &mut World, spot: Spot) -> Checked {
+    let World { nodes, ledger, tally, trace, now_ms, .. } = world;
+    let Some(memory) = nodes.get(spot.node).and_then(|it| it.store.written(spot.context)) else {
+        return Ok(());
+    };
+    let applied = Vector::of(Logs::rows(memory), |row| &row.applied).digest();
+    let root = Roots::rows(memory).get(&()).map(|root| root.digest()).unwrap_or_default();
+    trace.note(*now_ms, spot.node, "written", &[applied, root].concat());
+    if Heads::rows(memory).len() >= 3 {
+        tally.hit("three heads or more");
+    }
+    if Waiting::rows(memory).len() >= 10 {
+        tally.hit("ten waiting or more");
+    }
+    tally.most("most deltas in a context", Places::rows(memory).len() as u64);
+    let settled = Owns::rows(memory).get(&()).map(|own| own.settled).unwrap_or_default();
+    if settled == 0 {
+        return Ok(());
+    }
+    ledger.check_root(spot.context, applied, root)
+}
