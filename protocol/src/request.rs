@@ -214,10 +214,10 @@ pub enum Fault {
     #[error("a call must change or emit something")]
     Empty,
     /// The local clock cannot be right. Set it; then this goes away by itself.
-    #[error("this machine's clock is {behind_ms} ms away from those of its peers")]
+    #[error("this machine's clock is {off_ms} ms away from those of its peers")]
     Clock {
         /// How far it is behind what was applied, or off in either direction if most peers say so.
-        behind_ms: u64,
+        off_ms: u64,
     },
     /// This node may not write here.
     #[error("this node may not write in this context")]

@@ -46,9 +46,9 @@ impl Replica {
             return Some(Fault::Syncing);
         }
         if self.own.clock.is_ahead(now_ms) {
-            return Some(Fault::Clock { behind_ms: self.own.clock.ms().saturating_sub(now_ms) });
+            return Some(Fault::Clock { off_ms: self.own.clock.ms().saturating_sub(now_ms) });
         }
-        self.clocks.at_odds_ms(now_ms).map(|behind_ms| Fault::Clock { behind_ms })
+        self.clocks.at_odds_ms(now_ms).map(|off_ms| Fault::Clock { off_ms })
     }
 
     /// The answer that a call with this id got before.

@@ -114,7 +114,7 @@ fn a_clock_set_back_stops_own_writes_and_a_clock_set_right_lets_them_on() {
     assert!(write(&mut crank).is_ok(), "a minute is tolerated");
     crank.now_ms -= 5_000;
     let commits = crank.commits;
-    assert_eq!(write(&mut crank), Err(Fault::Clock { behind_ms: MAX_AHEAD_MS + 5_000 }));
+    assert_eq!(write(&mut crank), Err(Fault::Clock { off_ms: MAX_AHEAD_MS + 5_000 }));
     assert_eq!(crank.commits, commits);
     crank.now_ms += 5_000;
     assert!(write(&mut crank).is_ok());
@@ -143,7 +143,7 @@ fn a_node_at_odds_with_most_peers_does_not_write() {
     hear(&mut crank, 1, 3_600_000);
     assert!(write(&mut crank).is_ok(), "one peer is not most");
     hear(&mut crank, 2, 3_700_000);
-    assert_eq!(write(&mut crank), Err(Fault::Clock { behind_ms: 3_600_000 }));
+    assert_eq!(write(&mut crank), Err(Fault::Clock { off_ms: 3_600_000 }));
     hear(&mut crank, 3, 0);
     assert!(write(&mut crank).is_err());
     hear(&mut crank, 4, 0);

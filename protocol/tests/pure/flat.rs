@@ -85,7 +85,7 @@ fn every_reason_has_words() {
         Fault::RequestReused,
         Fault::TooLarge { limit: "deltaBytes" },
         Fault::Empty,
-        Fault::Clock { behind_ms: 7 },
+        Fault::Clock { off_ms: 7 },
         Fault::Forbidden,
         Fault::Syncing,
         Fault::Stopping,

@@ -25,6 +25,8 @@ pub(crate) type Place = (u64, LogId, Seq, DeltaId);
 
 /// Wants that come up within this time become one question.
 const ASK_AFTER_MS: u64 = 100;
+/// For how long what a peer may hold is not sent, before for as long it is.
+const DOUBT_MS: u64 = 20_000;
 /// Questions that bring nothing new come at ever longer intervals, doubled so often at most.
 const MOST_DOUBLINGS: u32 = 6;
 /// How often a question is put off while the node that asks is busy.
@@ -210,9 +212,9 @@ impl World {
         if ours == *theirs {
             return;
         }
-        let all = self.network.nature.loss == 0 && after.is_none();
-        let lacking =
-            lacking(image, theirs, Doubt { send_all: all && self.now_ms.is_multiple_of(4) });
+        // Long enough for all parts of an answer.
+        let send_all = self.network.nature.loss == 0 && self.now_ms / DOUBT_MS % 2 == 1;
+        let lacking = lacking(image, theirs, Doubt { send_all });
         let lacking = lacking.into_iter().filter(|(place, _)| after.is_none_or(|it| *place > it));
         let lacking = lacking.collect::<Vec<_>>();
         let unknown = theirs.0.values().flatten();
