@@ -3,14 +3,21 @@
 //! HPKE (RFC 9180) in base mode, X25519, HKDF-SHA256, ChaCha20-Poly1305. The sender's ephemeral key is
 //! derived from the epoch key and the recipient, so that whoever holds the epoch key makes the very
 //! same box: a member that was given a bad one is noticed by all others, and given a good one.
+//!
+//! The key of an older epoch travels under that of a newer one, wrapped in AES-256-GCM-SIV without a
+//! nonce of its own: what is wrapped, and under what, decides every byte, so that again all holders
+//! make the same.
 
 use std::convert::Infallible;
+use std::mem;
 
+use aes_gcm_siv::Aes256GcmSiv;
+use aes_gcm_siv::aead::{AeadInOut, KeyInit};
 use hpke::rand_core::{TryCryptoRng, TryRng};
 use hpke::{Deserializable, HpkeError, OpModeR, OpModeS, Serializable};
 use zeroize::Zeroizing;
 
-use crate::id::{EpochId, PeerId};
+use crate::id::{EpochId, ID_BYTES, PeerId};
 use crate::keys::{KemPublic, NodeKeys};
 use crate::seal::{EPOCH_KEY_BYTES, EpochKey};
 
@@ -24,6 +31,14 @@ pub const BOX_BYTES: usize = ENCAPSULATED_BYTES + EPOCH_KEY_BYTES + 16;
 const ENCAPSULATED_BYTES: usize = 32;
 const INFO: &[u8] = b"mangrove epoch key v1";
 const DICE_CONTEXT: &str = "mangrove 2026 epoch key ephemeral v1";
+
+/// Bytes of a wrapped key: the key, the tag.
+pub const WRAPPED_KEY_BYTES: usize = EPOCH_KEY_BYTES + 16;
+
+const WRAP_CONTEXT: &str = "mangrove 2026 older epoch key v1";
+/// Always the same: the ids that go with a wrapped key already say which key it is, so no two
+/// different ones ever share a place.
+const NO_NONCE: [u8; 12] = [0; 12];
 
 /// Why a box was not made or opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -80,10 +95,46 @@ pub fn is_right(sealed: &[u8; BOX_BYTES], key: &EpochKey, member: PeerId, kem: &
     seal(key, member, kem).as_ref() == Ok(sealed)
 }
 
+/// An older epoch's key, for whoever holds that of a newer one: the same bytes whoever makes it.
+pub fn wrap(newer: &EpochKey, older: &EpochKey) -> Vec<u8> {
+    // With room for the tag, so that no copy of the bare key is left behind.
+    let mut wrapped = Zeroizing::new(Vec::with_capacity(WRAPPED_KEY_BYTES));
+    wrapped.extend_from_slice(older.as_bytes());
+    let aad = joined(newer.id().as_bytes(), older.id().as_bytes());
+    match wrapping(newer).encrypt_in_place(&NO_NONCE.into(), &aad, &mut *wrapped) {
+        Ok(()) => mem::take(&mut *wrapped),
+        // The cipher refuses nothing but lengths far beyond that of a key.
+        Err(_) => Vec::new(),
+    }
+}
+
+/// Opens the key of an older epoch that was wrapped under that of a newer one. None if it was not,
+/// or if it is the key of another epoch.
+pub fn unwrap(newer: &EpochKey, older: EpochId, wrapped: &[u8]) -> Option<EpochKey> {
+    if wrapped.len() != WRAPPED_KEY_BYTES {
+        return None;
+    }
+    let mut opened = Zeroizing::new(wrapped.to_vec());
+    let aad = joined(newer.id().as_bytes(), older.as_bytes());
+    wrapping(newer).decrypt_in_place(&NO_NONCE.into(), &aad, &mut *opened).ok()?;
+    let key = opened.as_slice().try_into().map(EpochKey::from_bytes).ok()?;
+    (key.id() == older).then_some(key)
+}
+
+/// The cipher for all keys that are older than this one.
+fn wrapping(newer: &EpochKey) -> Aes256GcmSiv {
+    let key = Zeroizing::new(blake3::derive_key(WRAP_CONTEXT, newer.as_bytes()));
+    Aes256GcmSiv::new((&*key).into())
+}
+
 fn associated(epoch: EpochId, member: PeerId) -> [u8; 64] {
-    let mut both = [0; 64];
-    both[..32].copy_from_slice(epoch.as_bytes());
-    both[32..].copy_from_slice(member.as_bytes());
+    joined(epoch.as_bytes(), member.as_bytes())
+}
+
+fn joined(first: &[u8; ID_BYTES], second: &[u8; ID_BYTES]) -> [u8; 2 * ID_BYTES] {
+    let mut both = [0; 2 * ID_BYTES];
+    both[..ID_BYTES].copy_from_slice(first);
+    both[ID_BYTES..].copy_from_slice(second);
     both
 }
 
@@ -175,5 +226,53 @@ mod tests {
     fn the_box_is_the_one_of_version_1() {
         let digest = data_encoding::HEXLOWER.encode(blake3::hash(&sealed(1, 2)).as_bytes());
         assert_eq!(digest, "a2a15289bad31521071e2dd6766eda16f3a151ce4f96399e8a48f0356b02823d");
+    }
+
+    #[test]
+    fn a_wrapped_key_opens_under_the_newer_one_and_no_other() {
+        let wrapped = wrap(&epoch(1), &epoch(2));
+        assert_eq!(wrapped.len(), WRAPPED_KEY_BYTES);
+        let opened = unwrap(&epoch(1), epoch(2).id(), &wrapped).unwrap();
+        assert_eq!(opened.as_bytes(), epoch(2).as_bytes());
+        assert!(unwrap(&epoch(3), epoch(2).id(), &wrapped).is_none());
+        assert!(unwrap(&epoch(1), epoch(3).id(), &wrapped).is_none());
+        assert!(unwrap(&epoch(2), epoch(1).id(), &wrapped).is_none());
+    }
+
+    #[test]
+    fn every_holder_wraps_a_key_into_the_same_bytes() {
+        assert_eq!(wrap(&epoch(1), &epoch(2)), wrap(&epoch(1), &epoch(2)));
+        assert_ne!(wrap(&epoch(1), &epoch(2)), wrap(&epoch(3), &epoch(2)));
+        assert_ne!(wrap(&epoch(1), &epoch(2)), wrap(&epoch(1), &epoch(3)));
+    }
+
+    #[test]
+    fn a_wrapped_key_that_is_damaged_cut_or_prolonged_never_opens() {
+        let (newer, older) = (epoch(1), epoch(2));
+        let whole = wrap(&newer, &older);
+        for at in 0..whole.len() {
+            let mut bent = whole.clone();
+            bent[at] ^= 1;
+            assert!(unwrap(&newer, older.id(), &bent).is_none(), "{at}");
+            assert!(unwrap(&newer, older.id(), &whole[..at]).is_none(), "{at}");
+        }
+        assert!(unwrap(&newer, older.id(), &[whole, vec![0]].concat()).is_none());
+    }
+
+    /// A liar who holds the newer key can wrap anything under any name.
+    #[test]
+    fn a_key_wrapped_under_the_name_of_another_is_refused() {
+        let (newer, named) = (epoch(1), epoch(2).id());
+        let mut lie = epoch(3).as_bytes().to_vec();
+        let aad = joined(newer.id().as_bytes(), named.as_bytes());
+        wrapping(&newer).encrypt_in_place(&NO_NONCE.into(), &aad, &mut lie).unwrap();
+        assert!(unwrap(&newer, named, &lie).is_none());
+    }
+
+    #[test]
+    fn the_wrapped_key_is_the_one_of_version_1() {
+        let digest = blake3::hash(&wrap(&epoch(1), &epoch(2)));
+        let digest = data_encoding::HEXLOWER.encode(digest.as_bytes());
+        assert_eq!(digest, "4d2211de02f8afc535d45d11c1d8aa7885665443c5fb6b3283ce2fe9b2a4a92b");
     }
 }

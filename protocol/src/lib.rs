@@ -15,6 +15,7 @@ pub mod fold;
 pub mod governance;
 pub mod graph;
 pub mod id;
+pub mod join;
 pub mod keybox;
 pub mod keys;
 pub mod limits;

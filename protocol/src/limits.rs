@@ -22,6 +22,10 @@ pub const DELTA_BYTES: u64 = MIB - 16 * KIB;
 pub const DEPS_PER_DELTA: u64 = 64;
 /// Parents that one delta may name within one log.
 pub const DEPS_PER_LOG: u64 = 4;
+/// Boxes of epoch keys in one governance delta.
+pub const BOXES_PER_ACT: u64 = 1_000;
+/// Deltas at which a cut-off may end one log.
+pub const HEADS_PER_CUT: u64 = 64;
 /// Bytes of one gossip message.
 pub const GOSSIP_MESSAGE_BYTES: u64 = 256 * KIB;
 /// Bytes of one frame of a sync session.
@@ -83,6 +87,8 @@ pub const TABLE: &[Limit] = &[
     limit("deltaBytes", DELTA_BYTES, Validity, "one whole delta"),
     limit("depsPerDelta", DEPS_PER_DELTA, Validity, "parents from other logs"),
     limit("depsPerLog", DEPS_PER_LOG, Validity, "parents from any one log"),
+    limit("boxesPerAct", BOXES_PER_ACT, Validity, "boxes of keys in one governance delta"),
+    limit("headsPerCut", HEADS_PER_CUT, Validity, "ends of one log in a cut-off"),
     limit("gossipMessageBytes", GOSSIP_MESSAGE_BYTES, Local, "one gossip message"),
     limit("syncFrameBytes", SYNC_FRAME_BYTES, Local, "one frame of a sync session"),
     limit("nameBytes", NAME_BYTES, Local, "a name of a context, node or member"),
@@ -134,6 +140,8 @@ mod tests {
                 ("deltaBytes", 1_032_192),
                 ("depsPerDelta", 64),
                 ("depsPerLog", 4),
+                ("boxesPerAct", 1_000),
+                ("headsPerCut", 64),
             ]
         );
     }

@@ -20,6 +20,10 @@ pub const TAG_BYTES: usize = 16;
 /// Bytes of an epoch's key.
 pub const EPOCH_KEY_BYTES: usize = 32;
 
+/// Bytes of the nonce of a sealed name.
+pub const NAME_NONCE_BYTES: usize = 12;
+
+const NAME_KEY_CONTEXT: &str = "mangrove 2026 name key v1";
 const EPOCH_ID_CONTEXT: &str = "mangrove 2026 epoch id v1";
 const DELTA_KEY_CONTEXT: &str = "mangrove 2026 delta key v1";
 
@@ -49,6 +53,10 @@ impl EpochKey {
         self.id
     }
 
+    fn name_key(&self) -> Zeroizing<[u8; EPOCH_KEY_BYTES]> {
+        Zeroizing::new(blake3::derive_key(NAME_KEY_CONTEXT, &self.key))
+    }
+
     /// The key of the delta in this place.
     fn delta_key(&self, log: &LogId, seq: Seq) -> Zeroizing<[u8; EPOCH_KEY_BYTES]> {
         let mut hasher = blake3::Hasher::new_derive_key(DELTA_KEY_CONTEXT);
@@ -60,6 +68,15 @@ impl EpochKey {
         key
     }
 }
+
+impl PartialEq for EpochKey {
+    /// Keys of one id are one key.
+    fn eq(&self, other: &Self) -> bool {
+        self.id == other.id
+    }
+}
+
+impl Eq for EpochKey {}
 
 impl fmt::Debug for EpochKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -101,6 +118,32 @@ pub fn open(delta: &Delta, key: &EpochKey) -> Result<Vec<u8>, OpenError> {
             .decrypt_in_place(nonce.into(), aad, &mut payload),
     };
     opened.map(|()| payload).map_err(|_| OpenError::Damaged)
+}
+
+/// Seals a name for those who hold the key of an epoch: the epoch, the nonce, what is sealed. The nonce
+/// must be fresh and random.
+pub fn seal_name(name: &str, key: &EpochKey, nonce: [u8; NAME_NONCE_BYTES]) -> Vec<u8> {
+    let mut sealed = name.as_bytes().to_vec();
+    let secret = key.name_key();
+    let cipher = Aes256GcmSiv::new((&*secret).into());
+    // The cipher refuses nothing but lengths far beyond that of a name.
+    let done = cipher.encrypt_in_place(&nonce.into(), key.id.as_bytes(), &mut sealed);
+    done.map_or_else(|_| Vec::new(), |()| [&key.id.as_bytes()[..], &nonce, &sealed].concat())
+}
+
+/// Opens a sealed name; nothing if its key is not at hand or it is damaged.
+pub fn open_name<'k>(
+    sealed: &[u8],
+    key: impl FnOnce(&EpochId) -> Option<&'k EpochKey>,
+) -> Option<String> {
+    let (epoch, rest) = sealed.split_first_chunk::<32>()?;
+    let (nonce, rest) = rest.split_first_chunk::<NAME_NONCE_BYTES>()?;
+    let key = key(&EpochId::from_bytes(*epoch))?;
+    let mut name = rest.to_vec();
+    let secret = key.name_key();
+    let cipher = Aes256GcmSiv::new((&*secret).into());
+    cipher.decrypt_in_place(nonce.into(), epoch, &mut name).ok()?;
+    String::from_utf8(name).ok()
 }
 
 /// Seals `payload` as `header`, whose encoding is `aad`, says.

@@ -11,6 +11,7 @@ use std::str::FromStr;
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use data_encoding::BASE32_NOPAD;
+use ed25519_dalek::SigningKey;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use crate::id::{ContextId, DeltaId, PeerId};
@@ -105,6 +106,11 @@ impl BorshDeserialize for Address {
     fn deserialize_reader<R: borsh::io::Read>(reader: &mut R) -> borsh::io::Result<Self> {
         wire::read_text(reader, MAX_ADDRESS_BYTES as u64, "address").map(Self)
     }
+}
+
+/// The public half of a ticket's secret, which the invite names. The secret must be random.
+pub fn public_key(secret: &[u8; 32]) -> [u8; 32] {
+    SigningKey::from_bytes(secret).verifying_key().to_bytes()
 }
 
 impl Ticket {

@@ -1,9 +1,12 @@
 //! What a governance delta says.
 
+use std::collections::BTreeSet;
+
 use borsh::BorshSerialize;
 
 use super::authority::Role;
 use crate::id::{DeltaId, EpochId, LogId, PeerId, Seq};
+use crate::limits::HEADS_PER_CUT;
 
 /// Bytes of an epoch key sealed for one member: what the sender adds, the key, the tag.
 pub const SEALED_KEY_BYTES: usize = 32 + 32 + 16;
@@ -43,6 +46,16 @@ pub struct CutOff {
     /// The tips that had been accepted, ascending. What is neither one of them nor before one of
     /// them is void.
     pub heads: Vec<(Seq, DeltaId)>,
+}
+
+impl CutOff {
+    /// An end of a log at these of its deltas. Of more than may be named, the last ones are.
+    pub fn at(log: LogId, heads: impl IntoIterator<Item = (Seq, DeltaId)>) -> Self {
+        let most = usize::try_from(HEADS_PER_CUT).unwrap_or(usize::MAX);
+        let heads = heads.into_iter().collect::<BTreeSet<_>>();
+        let left_out = heads.len().saturating_sub(most);
+        Self { log, heads: heads.into_iter().skip(left_out).collect() }
+    }
 }
 
 /// A new epoch.

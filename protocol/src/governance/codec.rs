@@ -9,7 +9,7 @@ use borsh::io::{self, Read};
 
 use super::act::{Act, CutOff, Rotation, SEALED_KEY_BYTES, SealedEpoch, SealedKey, SignedKem};
 use crate::id::{DeltaId, EpochId};
-use crate::limits::{DELTA_BYTES, MEMBERS_PER_CONTEXT, NAME_BYTES};
+use crate::limits::{BOXES_PER_ACT, DELTA_BYTES, HEADS_PER_CUT, NAME_BYTES};
 use crate::op::Undecodable;
 use crate::wire::{self, Malformed};
 
@@ -131,7 +131,7 @@ impl BorshDeserialize for SealedEpoch {
 impl BorshDeserialize for CutOff {
     fn deserialize_reader<R: Read>(reader: &mut R) -> io::Result<Self> {
         let log = read(reader)?;
-        let heads = read_ascending(reader, u64::MAX, "heads", |head| *head)?;
+        let heads = read_ascending(reader, HEADS_PER_CUT, "heads", |head| *head)?;
         Ok(Self { log, heads })
     }
 }
@@ -182,7 +182,7 @@ fn read_seals<T: BorshDeserialize, K: Ord, R: Read>(
     reader: &mut R,
     order: fn(&T) -> K,
 ) -> io::Result<Vec<T>> {
-    read_ascending(reader, MEMBERS_PER_CONTEXT, "seals", order)
+    read_ascending(reader, BOXES_PER_ACT, "seals", order)
 }
 
 /// Reads a list that is strictly ascending in something. One without a limit of its own is bounded

@@ -14,8 +14,9 @@ pub struct Epoch {
     pub depth: u32,
     /// Who was given its key, or gave it, by acts that count.
     pub recipients: BTreeSet<PeerId>,
-    /// Whether all who can open it are members: its recipients, and those of every epoch that
-    /// carries it. Only then may one write under it.
+    /// Whether all who can open it are members: its recipients, those of every epoch that carries
+    /// it, and those who were given the key of either by acts that a cut-off or a fall has overtaken.
+    /// Only then may one write under it.
     pub is_confined: bool,
 }
 
@@ -31,25 +32,30 @@ pub(super) struct Epochs {
 
 type Edges = BTreeMap<EpochId, BTreeSet<EpochId>>;
 
+/// Who holds the key of each epoch. Gathered first and sorted once: keys go to a thousand at a time.
+type Holders = BTreeMap<EpochId, Vec<PeerId>>;
+
 impl Epochs {
-    /// Gathers them from acts that count.
-    pub(super) fn of<'a>(
-        counting: impl Iterator<Item = &'a Deed> + Clone,
-        is_member: impl Fn(&PeerId) -> bool,
+    /// Gathers them from acts that count. What others gave away stays given, too.
+    pub(super) fn of(
+        counting: &[&Deed],
+        overtaken: &[&Deed],
+        members: &BTreeSet<PeerId>,
     ) -> BTreeMap<EpochId, Epoch> {
-        let mut epochs = Self::default();
-        for deed in counting.clone() {
+        let (mut epochs, mut holders) = (Self::default(), Holders::new());
+        for deed in counting {
             if let Act::Rotate(rotation) | Act::Revoke { rotation, .. } = &deed.act {
-                epochs.begin(rotation, deed.log.author);
+                epochs.begin(rotation, deed.log.author, &mut holders);
             }
         }
-        for deed in counting {
-            epochs.hand_out(deed);
+        counting.iter().for_each(|deed| hand_out(deed, &mut holders));
+        for (id, holders) in holders {
+            let recipients: BTreeSet<_> = holders.into_iter().collect();
+            let is_confined = recipients.is_subset(members);
+            epochs.known.insert(id, Epoch { depth: 1, recipients, is_confined });
         }
         epochs.link();
-        for epoch in epochs.known.values_mut() {
-            epoch.is_confined = epoch.recipients.iter().all(&is_member);
-        }
+        overtaken.iter().for_each(|deed| epochs.leak(deed, members));
         let circles = epochs.circles();
         // The oldest come first: what is carried is settled before what carries it.
         circles.iter().for_each(|circle| epochs.deepen(circle));
@@ -57,28 +63,33 @@ impl Epochs {
         epochs.known
     }
 
-    fn begin(&mut self, rotation: &Rotation, author: PeerId) {
-        let fresh = || Epoch { depth: 1, recipients: BTreeSet::new(), is_confined: true };
-        let epoch = self.known.entry(rotation.epoch).or_insert_with(fresh);
-        epoch.recipients.insert(author);
-        epoch.recipients.extend(rotation.seals.iter().map(|seal| seal.member));
+    fn begin(&mut self, rotation: &Rotation, author: PeerId, holders: &mut Holders) {
+        let holders = holders.entry(rotation.epoch).or_default();
+        holders.push(author);
+        holders.extend(rotation.seals.iter().map(|seal| seal.member));
         let older = rotation.older.iter().map(|(older, _)| *older);
         self.older.entry(rotation.epoch).or_default().extend(older);
     }
 
-    /// Who seals a key holds it.
-    fn hand_out(&mut self, deed: &Deed) {
-        let mut hand = |epoch: &EpochId, member: PeerId| {
-            if let Some(epoch) = self.known.get_mut(epoch) {
-                epoch.recipients.extend([member, deed.log.author]);
+    /// Marks the epochs whose keys an act gave to others than members.
+    fn leak(&mut self, deed: &Deed, members: &BTreeSet<PeerId>) {
+        let given: Vec<EpochId> = match &deed.act {
+            Act::Seal { epoch, key } if !members.contains(&key.member) => vec![*epoch],
+            Act::Grant { member, seals, .. } if !members.contains(member) => {
+                seals.iter().map(|seal| seal.epoch).collect()
             }
+            Act::Rotate(rotation) | Act::Revoke { rotation, .. } => {
+                let mut all = rotation.seals.iter().map(|seal| seal.member);
+                let leaks = all.any(|member| !members.contains(&member));
+                let older = rotation.older.iter().map(|(older, _)| *older);
+                older.chain([rotation.epoch]).filter(|_| leaks).collect()
+            }
+            _ => Vec::new(),
         };
-        match &deed.act {
-            Act::Seal { epoch, key } => hand(epoch, key.member),
-            Act::Grant { member, seals, .. } => {
-                seals.iter().for_each(|seal| hand(&seal.epoch, *member));
+        for id in given {
+            if let Some(epoch) = self.known.get_mut(&id) {
+                epoch.is_confined = false;
             }
-            _ => {}
         }
     }
 
@@ -131,6 +142,22 @@ impl Epochs {
                 epoch.is_confined = is_confined;
             }
         }
+    }
+}
+
+/// Who seals a key holds it. Keys of what never began are no epochs.
+fn hand_out(deed: &Deed, holders: &mut Holders) {
+    let mut hand = |epoch: &EpochId, member: PeerId| {
+        if let Some(holders) = holders.get_mut(epoch) {
+            holders.extend([member, deed.log.author]);
+        }
+    };
+    match &deed.act {
+        Act::Seal { epoch, key } => hand(epoch, key.member),
+        Act::Grant { member, seals, .. } => {
+            seals.iter().for_each(|seal| hand(&seal.epoch, *member));
+        }
+        _ => {}
     }
 }
 

@@ -6,11 +6,19 @@
 //! senior down, and comes out the same whatever the order of arrival.
 
 mod act;
+mod author;
 mod authority;
+mod boxes;
 mod codec;
 mod cut;
 mod epoch;
 mod judge;
+mod keyring;
+mod ladder;
+mod lookup;
+mod plan;
+mod redemption;
+mod refusal;
 mod roster;
 mod tally;
 
@@ -19,4 +27,8 @@ pub use authority::{Authority, Rank, Role};
 pub use codec::{SEALED_NAME_BYTES, VERSION};
 pub use epoch::Epoch;
 pub use judge::Judgement;
+pub use keyring::Keyring;
+pub use plan::{Command, Plan, Sight, plan};
+pub use redemption::Redemption;
+pub use refusal::Refusal;
 pub use roster::{Deed, Roster, Standing};

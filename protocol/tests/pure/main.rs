@@ -29,6 +29,8 @@ mod governing;
 #[cfg(test)]
 mod header;
 #[cfg(test)]
+mod joining;
+#[cfg(test)]
 mod lives;
 #[cfg(test)]
 mod make;

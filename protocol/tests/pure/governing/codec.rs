@@ -8,7 +8,7 @@ use mangrove_protocol::governance::{
     SignedKem, VERSION,
 };
 use mangrove_protocol::id::{EpochId, PeerId};
-use mangrove_protocol::limits::MEMBERS_PER_CONTEXT;
+use mangrove_protocol::limits::{BOXES_PER_ACT, HEADS_PER_CUT};
 use mangrove_protocol::op::Undecodable;
 use mangrove_protocol::wire::{self, Malformed};
 use proptest::collection::{btree_map, btree_set, vec};
@@ -129,12 +129,26 @@ fn seals_are_as_many_as_members_may_be() {
         let member = PeerId::from_bytes(*blake3::hash(&number.to_le_bytes()).as_bytes());
         SealedKey { member, sealed: [0; SEALED_KEY_BYTES] }
     };
-    let mut seals: Vec<_> = (0..=MEMBERS_PER_CONTEXT).map(seal).collect();
+    let mut seals: Vec<_> = (0..=BOXES_PER_ACT).map(seal).collect();
     seals.sort_by_key(|seal| seal.member);
     let rotate = |seals| Act::Rotate(Rotation { seals, ..rotation() });
     refused(&rotate(seals.clone()), Malformed::OverLimit { what: "seals", max: 1_000 });
     seals.pop();
     assert_eq!(rotate(seals).check(), Ok(()));
+}
+
+#[test]
+fn a_log_ends_at_so_many_deltas_and_no_more() {
+    let head = |number: u64| (seq(number), id(number.to_le_bytes()[0]));
+    let (log, all) = (cut(1).log, 1..=HEADS_PER_CUT + 1);
+    let heads: Vec<_> = all.clone().map(head).collect();
+    refused(
+        &Act::Close { cut: CutOff { log, heads } },
+        Malformed::OverLimit { what: "heads", max: 64 },
+    );
+    let cut = CutOff::at(log, all.rev().map(head));
+    assert_eq!(cut.heads, (2..=HEADS_PER_CUT + 1).map(head).collect::<Vec<_>>());
+    assert_eq!(Act::Close { cut }.check(), Ok(()));
 }
 
 #[test]

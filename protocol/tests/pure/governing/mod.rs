@@ -1,8 +1,16 @@
 //! Stories about who may do what, told in a few words and checked in every order of arrival.
 
 mod codec;
+pub(crate) mod council;
+mod effort;
+mod keepers;
+mod keeping;
+mod keyring;
 mod naive;
+mod plan;
+mod planning;
 mod properties;
+pub(crate) mod redeeming;
 mod scenarios;
 
 use std::collections::BTreeMap;
@@ -21,7 +29,7 @@ use crate::make::seq;
 pub(crate) const PEOPLE: [&str; 9] =
     ["ann", "bob", "carl", "dan", "eve", "fay", "gus", "box1", "box2"];
 
-fn hash(text: &str) -> [u8; 32] {
+pub(crate) fn hash(text: &str) -> [u8; 32] {
     *blake3::hash(text.as_bytes()).as_bytes()
 }
 

@@ -771,6 +771,32 @@ fn a_key_that_came_with_a_grant_was_handed_out() {
 }
 
 #[test]
+fn what_a_demoted_admin_gave_away_meanwhile_stays_given() {
+    let mut story = Story::new("ann");
+    story.grant("ann", "bob", Admin);
+    story.rotate("ann", rotation("e1", &["bob"], &[]));
+    let beyond = story.grant_keys("bob", "dan", &["e1"]);
+    story.set_role("ann", "bob", Writer, &[]);
+    let roster = expect(&story, "ann owner, bob writer");
+    expect_acts(&roster, &[], &[beyond]);
+    assert_eq!(epochs(&roster, &["e1"]), "e1 1 ann bob (leaked)");
+    story.rotate("ann", rotation("e2", &["bob"], &["e1"]));
+    let roster = expect(&story, "ann owner, bob writer");
+    assert_eq!(epochs(&roster, &["e2"]), "e2 2 ann bob");
+}
+
+#[test]
+fn what_was_never_open_to_its_author_gives_nothing_away() {
+    let mut story = Story::new("ann");
+    story.grant("ann", "bob", Writer);
+    story.rotate("ann", rotation("e1", &["bob"], &[]));
+    let grant = story.grant_keys("bob", "dan", &["e1"]);
+    let roster = expect(&story, "ann owner, bob writer");
+    expect_acts(&roster, &[], &[grant]);
+    assert_eq!(epochs(&roster, &["e1"]), "e1 1 ann bob");
+}
+
+#[test]
 fn who_was_given_a_new_epoch_opens_the_old_ones_too() {
     let mut story = Story::new("ann");
     story.rotate("ann", rotation("e1", &[], &[]));
