@@ -8,12 +8,11 @@ use divan::{Bencher, black_box};
 use mangrove_protocol::clock::Hlc;
 use mangrove_protocol::delta::{Delta, Draft, Suite, seal_and_sign};
 use mangrove_protocol::effect::{Effect, Input, Note};
-use mangrove_protocol::id::{AuthorityId, ContextId, DeltaId, Incarnation, LogId, Plane, Seq};
+use mangrove_protocol::id::{DeltaId, Incarnation, LogId, Plane, Seq};
 use mangrove_protocol::keys::NodeKeys;
 use mangrove_protocol::op::{Key, Op, Payload, Transaction, Value};
 use mangrove_protocol::planted::Planted;
-use mangrove_protocol::replica::{Bounds, Config, Durability, Replica};
-use mangrove_protocol::roster::Roster;
+use mangrove_protocol::replica::{Bounds, Config, Durability, Mode, Replica, found};
 use mangrove_protocol::seal::EpochKey;
 use mangrove_protocol::view::Memory;
 
@@ -24,8 +23,15 @@ const START_MS: u64 = 1_767_225_600_000;
 static AUTHOR: LazyLock<NodeKeys> = LazyLock::new(|| NodeKeys::from_bytes(&[7; 64]));
 static READER: LazyLock<NodeKeys> = LazyLock::new(|| NodeKeys::from_bytes(&[8; 64]));
 static EPOCH: LazyLock<EpochKey> = LazyLock::new(|| EpochKey::from_bytes([9; 32]));
-const AUTHORITY: AuthorityId = AuthorityId::from_bytes([1; 32]);
-const CONTEXT: ContextId = ContextId::from_bytes([2; 32]);
+/// The genesis and the first epoch of a context that the author founds; its key is [`EPOCH`].
+static FOUNDING: LazyLock<Vec<Delta>> = LazyLock::new(|| {
+    let mut entropy = |bytes: &mut [u8]| bytes.fill(9);
+    found(&AUTHOR, "bench", START_MS - 1, &mut entropy).unwrap()
+});
+
+fn genesis() -> &'static Delta {
+    FOUNDING.first().unwrap()
+}
 
 fn main() {
     divan::main();
@@ -49,10 +55,10 @@ fn make(number: u64, prev: DeltaId) -> Delta {
     let ops = vec![Op::Put { key, value: Value::new(&[a; 100]).unwrap() }];
     let payload = Payload::new(vec![Transaction { ops, events: Vec::new() }]).unwrap();
     let draft = Draft {
-        context: CONTEXT,
+        context: genesis().context(),
         log: LogId {
             author: AUTHOR.peer(),
-            authority: AUTHORITY,
+            authority: genesis().id().into(),
             incarnation: Incarnation::new(1),
             plane: Plane::Data,
         },
@@ -69,10 +75,9 @@ fn make(number: u64, prev: DeltaId) -> Delta {
 
 fn reader(memory: &Memory) -> Replica {
     let config = Config {
-        context: CONTEXT,
+        context: genesis().context(),
         keys: READER.clone(),
-        roster: Roster::fixed([AUTHOR.peer(), READER.peer()].map(|peer| (peer, AUTHORITY))),
-        epochs: vec![EPOCH.clone()],
+        mode: Mode::Full,
         durability: Durability::Fsync,
         bounds: Bounds::default(),
         planted: Planted::default(),
@@ -80,33 +85,75 @@ fn reader(memory: &Memory) -> Replica {
     Replica::boot(config, START_MS, memory)
 }
 
+/// A reader who knows of the context, and what it has stored.
+struct Desk {
+    replica: Replica,
+    memory: Memory,
+    /// Deltas that were refused or asked for.
+    fetched: usize,
+}
+
+impl Desk {
+    fn new() -> Self {
+        let memory = Memory::default();
+        let mut desk = Self { replica: reader(&memory), memory, fetched: 0 };
+        desk.feed(Input::Deltas { from: AUTHOR.peer(), deltas: FOUNDING.clone() });
+        desk.feed(Input::Key(EPOCH.clone()));
+        desk
+    }
+
+    /// One input, and all that follows from it, to the last row written.
+    fn feed(&mut self, input: Input) {
+        let mut entropy = |bytes: &mut [u8]| bytes.fill(5);
+        let mut next = Some(input);
+        while let Some(input) = next.take() {
+            let now_ms = START_MS + DELTAS;
+            let effects = self.replica.handle(input, now_ms, &mut entropy, &self.memory);
+            self.fetched += effects.now.iter().filter(|effect| is_refusal(effect)).count();
+            if let Some(commit) = effects.commit {
+                self.memory.apply(&commit.batch);
+                next = Some(Input::Committed);
+            } else if self.replica.is_rebuilding() {
+                next = Some(Input::Tick);
+            }
+        }
+    }
+
+    fn read_all(&mut self) {
+        for batch in CHAIN.chunks(BATCH) {
+            self.feed(Input::Deltas { from: AUTHOR.peer(), deltas: batch.to_vec() });
+        }
+    }
+}
+
 /// Deltas known to be authentic, to the last row written. One in the middle comes damaged as well:
 /// it must be told apart.
 #[divan::bench(sample_count = 5, sample_size = 1)]
 fn take_in_one_log(bencher: Bencher<'_, '_>) {
-    let chain = LazyLock::force(&CHAIN);
+    LazyLock::force(&CHAIN);
     let alien = make(5_000, DeltaId::from_bytes([3; 32]));
     bencher.counter(ItemsCount::new(DELTAS)).bench_local(|| {
-        let mut memory = Memory::default();
-        let mut replica = reader(&memory);
-        let mut entropy = |bytes: &mut [u8]| bytes.fill(5);
-        let mut fetched = 0;
-        for batch in chain.chunks(BATCH) {
+        let mut desk = Desk::new();
+        for batch in CHAIN.chunks(BATCH) {
             let deltas = batch.iter().cloned().chain([alien.clone()]).collect();
-            let input = Input::Deltas { from: AUTHOR.peer(), deltas };
-            let mut next = Some(input);
-            while let Some(input) = next.take() {
-                let effects = replica.handle(input, START_MS + DELTAS, &mut entropy, &memory);
-                fetched += effects.now.iter().filter(|effect| is_refusal(effect)).count();
-                if let Some(commit) = effects.commit {
-                    memory.apply(&commit.batch);
-                    next = Some(Input::Committed);
-                }
-            }
+            desk.feed(Input::Deltas { from: AUTHOR.peer(), deltas });
         }
-        assert_eq!(replica.stored().0.len(), 1);
-        assert_eq!(fetched, 1);
-        black_box(memory)
+        assert_eq!(desk.replica.stored().0.len(), 3, "genesis, governance and data");
+        assert_eq!(desk.fetched, 1);
+        black_box(desk.memory)
+    });
+}
+
+/// State made anew from the log, in parts, every row written again.
+#[divan::bench(sample_count = 5, sample_size = 1)]
+fn make_state_anew(bencher: Bencher<'_, '_>) {
+    let mut desk = Desk::new();
+    desk.read_all();
+    let root = desk.replica.root().clone();
+    bencher.counter(ItemsCount::new(DELTAS)).bench_local(|| {
+        desk.feed(Input::Rebuild);
+        assert!(!desk.replica.is_rebuilding());
+        assert_eq!(*desk.replica.root(), root);
     });
 }
 

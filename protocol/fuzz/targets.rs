@@ -8,25 +8,29 @@ use mangrove_protocol::delta::{Authenticity, Delta, Header, Unverified};
 use mangrove_protocol::fold::{Origin, Table, apply};
 use mangrove_protocol::governance::Act;
 use mangrove_protocol::id::{BlobId, ContextId, DeltaId, EpochId, PeerId};
+use mangrove_protocol::join::Message;
 use mangrove_protocol::limits::DELTA_BYTES;
 use mangrove_protocol::op::Payload;
 use mangrove_protocol::replica::beat::Heartbeat;
 use mangrove_protocol::request::Version;
 use mangrove_protocol::root::{self, Root};
 use mangrove_protocol::seal::{EpochKey, open};
+use mangrove_protocol::ticket::Ticket;
 use mangrove_protocol::wire;
 
 /// A decoder, put to the test.
 pub(crate) type Target = fn(&[u8]);
 
 /// All of them, by name.
-pub(crate) const ALL: [(&str, Target); 6] = [
+pub(crate) const ALL: [(&str, Target); 8] = [
     ("delta", delta),
     ("header", header),
     ("payload", payload),
     ("heartbeat", heartbeat),
     ("text", text),
     ("act", act),
+    ("join", join),
+    ("ticket", ticket),
 ];
 
 /// A delta: kept as received, and never authentic by accident.
@@ -93,5 +97,20 @@ pub(crate) fn act(bytes: &[u8]) {
     if let Ok(act) = Act::decode(bytes) {
         assert_eq!(act.encode(), bytes);
         assert!(act.check().is_ok());
+    }
+}
+
+/// A message of the exchange at the door.
+pub(crate) fn join(bytes: &[u8]) {
+    if let Ok(message) = Message::decode(bytes) {
+        assert_eq!(message.encode(), bytes);
+    }
+}
+
+/// A ticket.
+pub(crate) fn ticket(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    if let Ok(ticket) = text.parse::<Ticket>() {
+        assert_eq!(ticket.to_text().parse::<Ticket>().map(|it| it.to_text()), Ok(ticket.to_text()));
     }
 }

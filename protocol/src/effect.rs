@@ -6,8 +6,9 @@
 use std::fmt::Debug;
 
 use crate::delta::Delta;
+use crate::governance::{Command, Refusal};
 use crate::graph::Cause;
-use crate::id::{DeltaId, Incarnation, PeerId, Tip};
+use crate::id::{DeltaId, EpochId, Incarnation, PeerId, Tip};
 use crate::replica::beat::Heartbeat;
 use crate::replica::feed::FeedItem;
 use crate::request::{Fault, Request, Written};
@@ -48,6 +49,25 @@ pub enum Input {
     },
     /// The key of an epoch was learnt.
     Key(EpochKey),
+    /// A member decides something.
+    Decide {
+        /// What.
+        command: Command,
+        /// Who waits for the answer.
+        reply: ReplyTo,
+    },
+    /// A comparison of governance with this peer ended without any difference.
+    Agreed {
+        /// With whom.
+        with: PeerId,
+    },
+    /// This node was let in by this member, with a ticket.
+    Joined {
+        /// By whom.
+        by: PeerId,
+    },
+    /// State is to be made anew from the log.
+    Rebuild,
     /// The time that was asked for has come.
     Tick,
     /// The node is stopping: finish what is in hand, take nothing new.
@@ -74,6 +94,13 @@ pub enum Effect {
         to: ReplyTo,
         /// With what.
         answer: Result<Written, Fault>,
+    },
+    /// Answer who decided something.
+    Decided {
+        /// Who waits.
+        to: ReplyTo,
+        /// With what.
+        answer: Result<Decided, Undecided>,
     },
     /// Ask peers for what is missing.
     Fetch {
@@ -122,6 +149,11 @@ pub enum Note {
         /// Why the one before ended.
         why: Reborn,
     },
+    /// The epoch whose key this node writes under from now on.
+    Epoch {
+        /// Which one.
+        new: EpochId,
+    },
     /// A peer that applied the same deltas shows another root.
     Diverged {
         /// Who.
@@ -132,6 +164,11 @@ pub enum Note {
         /// Which one.
         delta: DeltaId,
     },
+    /// Keys that may be due to somebody could not be handed on. It is tried again.
+    NotHandedOn {
+        /// Why.
+        why: Undecided,
+    },
 }
 
 /// Why a delta was not taken. It may come again.
@@ -141,9 +178,15 @@ pub enum Refused {
     /// It belongs elsewhere.
     #[error("it belongs to another context")]
     WrongContext,
-    /// Its author has no such authority here, as far as is known.
+    /// Nothing is known of the authority that it was written under.
     #[error("its author is unknown here")]
     Stranger,
+    /// It is beyond a cut-off.
+    #[error("it is beyond a cut-off")]
+    CutOff,
+    /// Its author has written more governance than anybody must keep.
+    #[error("its author has written too much governance")]
+    TooMuchGovernance,
     /// What it names as the delta before it is not: its log ends before it.
     #[error("it does not continue the delta it names")]
     NotContinuing,
@@ -170,6 +213,48 @@ pub enum Reborn {
     Unclean,
     /// A peer showed a delta of it that this node lacks.
     RolledBack,
+    /// This node has another role than it had.
+    Authority,
+    /// Its log was ended.
+    Closed,
+    /// What it wrote waits again, for parents of others that count again and are not held.
+    Waiting,
+}
+
+/// What came of a decision.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decided {
+    /// The governance delta that says it.
+    pub delta: DeltaId,
+    /// Members whose last right fell with it.
+    pub falls: Vec<PeerId>,
+}
+
+/// Why a decision was not taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Undecided {
+    /// It may not be, or cannot.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// Too much is waiting already. Try again.
+    #[error("too many decisions are waiting")]
+    Busy,
+    /// The node is stopping.
+    #[error("the node is stopping")]
+    Stopping,
+    /// The local clock cannot be right. Set it; then this goes away by itself.
+    #[error("this machine's clock is {off_ms} ms away from those of its peers")]
+    Clock {
+        /// How far.
+        off_ms: u64,
+    },
+    /// It was written and does not count: what this node may do changed meanwhile. Look, and decide again.
+    #[error("it was overtaken by another decision")]
+    Void,
+    /// It does not fit a delta.
+    #[error("it is too large for one delta")]
+    TooLarge,
 }
 
 /// A proof that a commit is durable. Only the store makes one, after the sync.

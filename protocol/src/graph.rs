@@ -6,7 +6,6 @@ use crate::clock::Hlc;
 use crate::delta::Header;
 use crate::id::{DeltaId, EpochId, LogId, Seq, Tip};
 use crate::op::Undecodable;
-use crate::view::{Places, View};
 
 /// Where a stored delta stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +20,8 @@ pub struct Place {
     pub hlc: Hlc,
     /// Bytes of the whole delta.
     pub bytes: u64,
+    /// Whether applications were told of it. They are told once, whatever becomes of it later.
+    pub told: bool,
     /// How it fares.
     pub status: Status,
 }
@@ -52,7 +53,15 @@ pub enum Status {
 impl Status {
     /// Whether its turn has come: those that cite it need not wait for it.
     pub const fn is_settled(&self) -> bool {
-        matches!(self, Self::Applied { .. } | Self::Void { .. })
+        self.order().is_some()
+    }
+
+    /// Its place in this node's history, if its turn has come.
+    pub const fn order(&self) -> Option<u64> {
+        match self {
+            Self::Applied { order } | Self::Void { order, .. } => Some(*order),
+            Self::Parked { .. } => None,
+        }
     }
 }
 
@@ -60,12 +69,12 @@ impl Status {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Void {
+    /// It is beyond a cut-off. This alone can change, when a cut-off comes or falls.
+    #[error("it is beyond a cut-off")]
+    CutOff,
     /// Its clock does not come after those of its parents.
     #[error("its clock is not later than that of a parent")]
     Clock,
-    /// It names a parent by a log or a place that is not that parent's.
-    #[error("it names a parent by a place that is not its own")]
-    Misnamed,
     /// Its payload does not open under the key it names.
     #[error("its payload does not open")]
     Sealed,
@@ -113,27 +122,16 @@ impl fmt::Display for Cause {
 /// What a parent's place says to those who cite it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Parent {
-    /// Its turn has not come, or it is not even stored.
+    /// Its turn has not come, or it is not even stored. One that stands elsewhere than it is said to
+    /// is as good as not stored: who names it so waits for ever, unless the place it names is cut off.
     Unsettled,
+    /// It is beyond a cut-off: nobody waits for it, and its clock has no say.
+    CutOff,
     /// Its turn has come.
     Settled {
         /// When it says it was written.
         hlc: Hlc,
-        /// Whether it stands where it was said to.
-        as_named: bool,
     },
-}
-
-impl Parent {
-    fn of(view: &impl View, tip: &Tip) -> Self {
-        match view.get::<Places>(&tip.id) {
-            Some(place) if place.status.is_settled() => Self::Settled {
-                hlc: place.hlc,
-                as_named: place.log == tip.log && place.seq == tip.seq,
-            },
-            _ => Self::Unsettled,
-        }
-    }
 }
 
 /// The parents of a delta as tips: the one before it, then all others.
@@ -142,28 +140,13 @@ pub fn parents(header: &Header) -> impl Iterator<Item = Tip> {
     before.into_iter().chain(header.tips().copied())
 }
 
-/// The first parent whose turn has not come.
-pub fn missing(view: &impl View, header: &Header) -> Option<Tip> {
-    parents(header).find(|tip| Parent::of(view, tip) == Parent::Unsettled)
-}
-
 /// Whether the past of a delta, all of it settled, makes it void. A function of the set of deltas:
 /// neither the local clock nor the order of arrival has a say.
+///
+/// Of data only, and its data parents: governance is judged by ranks, and by no clock.
 pub fn void_by_past(hlc: Hlc, parents: impl IntoIterator<Item = Parent>) -> Option<Void> {
-    let mut late = None;
-    for parent in parents {
-        match parent {
-            Parent::Settled { as_named: false, .. } => return Some(Void::Misnamed),
-            Parent::Settled { hlc: before, .. } if before >= hlc => late = Some(Void::Clock),
-            Parent::Settled { .. } | Parent::Unsettled => {}
-        }
-    }
-    late
-}
-
-/// The same, read from a view in which every parent is settled.
-pub fn void(view: &impl View, header: &Header) -> Option<Void> {
-    void_by_past(header.hlc, parents(header).map(|tip| Parent::of(view, &tip)))
+    let late = |parent| matches!(parent, Parent::Settled { hlc: before } if before >= hlc);
+    parents.into_iter().any(late).then_some(Void::Clock)
 }
 
 /// What an opened payload that does not decode makes of its delta.
@@ -179,7 +162,7 @@ mod tests {
     use super::*;
 
     const fn settled(ms: u64) -> Parent {
-        Parent::Settled { hlc: Hlc::new(ms, 0), as_named: true }
+        Parent::Settled { hlc: Hlc::new(ms, 0) }
     }
 
     #[test]
@@ -192,10 +175,9 @@ mod tests {
     }
 
     #[test]
-    fn which_reason_is_found_does_not_depend_on_the_order_of_parents() {
-        let misnamed = Parent::Settled { hlc: Hlc::new(1, 0), as_named: false };
+    fn what_is_cut_off_has_no_say() {
         let hlc = Hlc::new(5, 0);
-        assert_eq!(void_by_past(hlc, [misnamed, settled(9)]), Some(Void::Misnamed));
-        assert_eq!(void_by_past(hlc, [settled(9), misnamed]), Some(Void::Misnamed));
+        assert_eq!(void_by_past(hlc, [Parent::CutOff, settled(4)]), None);
+        assert_eq!(void_by_past(hlc, [Parent::CutOff, settled(9)]), Some(Void::Clock));
     }
 }

@@ -26,7 +26,6 @@ pub mod planted;
 pub mod replica;
 pub mod request;
 pub mod root;
-pub mod roster;
 pub mod seal;
 pub mod ticket;
 pub mod view;

@@ -53,6 +53,15 @@ impl Tips {
     }
 }
 
+impl FromIterator<(Seq, DeltaId)> for Tips {
+    fn from_iter<I: IntoIterator<Item = (Seq, DeltaId)>>(tips: I) -> Self {
+        let mut tips = tips.into_iter().collect::<Vec<_>>();
+        tips.sort_unstable();
+        tips.dedup();
+        Self(tips)
+    }
+}
+
 /// What is known of a log.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LogRow {

@@ -19,17 +19,35 @@ pub enum Bug {
     WrongContext,
     /// Begins the same incarnation again after everything was lost.
     ReuseIncarnation,
+    /// Goes on taking what is beyond a cut-off.
+    IgnoreCutOffs,
+    /// Leaves state as it is when what was applied counts no more.
+    SkipRebuild,
+    /// Waits for what is beyond a cut-off.
+    AwaitBeyond,
+    /// Gives new keys to those who were members once.
+    SealToRemoved,
+    /// Writes under the key it got last, whoever can open it.
+    WriteToAnybody,
+    /// Goes on in the same log with another role.
+    KeepAuthority,
 }
 
 impl Bug {
     /// All bugs.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 12] = [
         Self::SkipParentCheck,
         Self::TieByArrival,
         Self::ForgetOutbox,
         Self::StaleRoot,
         Self::WrongContext,
         Self::ReuseIncarnation,
+        Self::IgnoreCutOffs,
+        Self::SkipRebuild,
+        Self::AwaitBeyond,
+        Self::SealToRemoved,
+        Self::WriteToAnybody,
+        Self::KeepAuthority,
     ];
 }
 

@@ -11,12 +11,13 @@ use std::ops::Bound;
 use crate::delta::Delta;
 use crate::fold::{Counter, Register, Rows, SetHead, SetItem};
 use crate::graph::{Cause, Place};
-use crate::id::{DeltaId, LogId, Seq, Tip};
+use crate::id::{DeltaId, EpochId, LogId, Seq, Tip};
 use crate::log::LogRow;
 use crate::op::{Key, Value};
 use crate::replica::feed::FeedItem;
 use crate::replica::memory::{Own, Remembered, RequestKey};
 use crate::root::Root;
+use crate::seal::EpochKey;
 
 /// A table: rows under ordered keys.
 pub trait Table: 'static {
@@ -134,8 +135,15 @@ tables! {
     Waiting in waiting: (Cause, DeltaId) => ();
     /// The applied deltas in the order in which this node applied them, a causal one.
     History in history: u64 => DeltaId;
-    /// The applied deltas that none applied cites.
+    /// The applied data deltas that none applied cites.
     Heads in heads: DeltaId => Tip;
+    /// The same of governance.
+    GovHeads in gov_heads: DeltaId => Tip;
+    /// The logs in which settled deltas cite what is beyond a cut-off, with a digest of where these
+    /// logs ended then: if that changes, deltas have their turn anew.
+    Leaning in leaning: LogId => [u8; 32];
+    /// The keys of epochs that this node holds.
+    Keys in keys: EpochId => EpochKey;
     /// Registers, tombstones included.
     Registers in registers: Key => Register;
     /// Counters.
@@ -176,12 +184,22 @@ impl View for Memory {
 
 /// All rows of a table, a page at a time, so that no more than a page is held in memory.
 pub fn every<T: Table, V: View>(view: &V) -> impl Iterator<Item = (T::Key, T::Row)> {
-    const PAGE: usize = 256;
-    let mut after: Option<T::Key> = None;
+    pages::<T, V>(view, Bound::Unbounded, 256)
+}
+
+/// The rows of a table from `first` on, a few at a time.
+pub fn range<T: Table, V: View>(view: &V, first: T::Key) -> impl Iterator<Item = (T::Key, T::Row)> {
+    pages::<T, V>(view, Bound::Included(first), 16)
+}
+
+fn pages<T: Table, V: View>(
+    view: &V,
+    mut from: Bound<T::Key>,
+    size: usize,
+) -> impl Iterator<Item = (T::Key, T::Row)> {
     let pages = std::iter::from_fn(move || {
-        let from = after.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
-        let page = view.scan::<T>(from, PAGE);
-        after = Some(page.last()?.0.clone());
+        let page = view.scan::<T>(from.as_ref(), size);
+        from = Bound::Excluded(page.last()?.0.clone());
         Some(page)
     });
     pages.flatten()

@@ -2,11 +2,11 @@
 
 use super::{Origin, Table, apply};
 use crate::graph::Status;
-use crate::id::{DeltaId, EpochId};
+use crate::id::{DeltaId, EpochId, Plane};
 use crate::op::{Payload, Undecodable};
 use crate::root::Root;
-use crate::seal::{self, EpochKey, OpenError};
-use crate::view::{Deltas, History, Places, View, every};
+use crate::seal::{self, OpenError};
+use crate::view::{Deltas, History, Keys, Places, View, every};
 
 /// Why state cannot be made anew: the log no longer holds what was applied once.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -48,10 +48,10 @@ pub enum Unfoldable {
 ///
 /// Which deltas count is read from their places and not judged again. A table and a root that were
 /// kept up to date are equal to these, row by row.
-pub fn refold(view: &impl View, keys: &[EpochKey]) -> Result<(Table, Root), Unfoldable> {
+pub fn refold(view: &impl View) -> Result<(Table, Root), Unfoldable> {
     let (mut table, mut root) = (Table::default(), Root::empty());
     for (_, id) in every::<History, _>(view) {
-        if let Some((origin, payload)) = opened(view, keys, id)? {
+        if let Some((origin, payload)) = opened(view, id)? {
             apply(&mut table, &mut root, &origin, &payload);
         }
     }
@@ -59,21 +59,16 @@ pub fn refold(view: &impl View, keys: &[EpochKey]) -> Result<(Table, Root), Unfo
 }
 
 /// The payload of a delta of the history, and where it comes from; `None` if it counts for nothing.
-fn opened(
-    view: &impl View,
-    keys: &[EpochKey],
-    id: DeltaId,
-) -> Result<Option<(Origin, Payload)>, Unfoldable> {
+fn opened(view: &impl View, id: DeltaId) -> Result<Option<(Origin, Payload)>, Unfoldable> {
     let missing = Unfoldable::Missing { delta: id };
     let place = view.get::<Places>(&id).ok_or_else(|| missing.clone())?;
-    if !matches!(place.status, Status::Applied { .. }) {
+    if !matches!(place.status, Status::Applied { .. }) || place.log.plane == Plane::Governance {
         return Ok(None);
     }
     let delta = view.get::<Deltas>(&id).ok_or(missing)?;
     let epoch = delta.header().seal.epoch().unwrap_or(EpochId::ZERO);
-    let key = keys.iter().find(|key| key.id() == epoch);
-    let key = key.ok_or(Unfoldable::NoKey { delta: id, epoch })?;
-    let bytes = seal::open(&delta, key).map_err(|why| Unfoldable::Closed { delta: id, why })?;
+    let key = view.get::<Keys>(&epoch).ok_or(Unfoldable::NoKey { delta: id, epoch })?;
+    let bytes = seal::open(&delta, &key).map_err(|why| Unfoldable::Closed { delta: id, why })?;
     let payload = Payload::decode(&bytes);
     let payload = payload.map_err(|why| Unfoldable::Unreadable { delta: id, why })?;
     let header = delta.header();

@@ -135,6 +135,12 @@ impl Roster {
         self.deeds.contains_key(&id)
     }
 
+    /// On whom authorities were conferred through an invite, whether or not they count.
+    pub(crate) fn joined_through(&self, invite: &DeltaId) -> impl Iterator<Item = PeerId> {
+        let all = self.by_invite.get(invite).into_iter().flatten();
+        all.filter_map(|id| Some(self.judged.get(id)?.authority.member))
+    }
+
     /// Whether a governance delta counts.
     pub fn counts(&self, deed: DeltaId) -> bool {
         let judged = self.deeds.get(&deed).and_then(|deed| self.judged.get(&deed.acting()));

@@ -3,14 +3,20 @@
 use std::collections::BTreeMap;
 
 use borsh::{BorshDeserialize, BorshSerialize};
+use zeroize::Zeroizing;
 
-use super::{Entropy, Replica};
+use super::reach::Clip;
+use super::{Entropy, Mode, Replica};
 use crate::clock::MAX_AHEAD_MS;
 use crate::effect::{Effect, Note};
 use crate::fold::FOLD_VERSION;
-use crate::id::PeerId;
-use crate::log::Vector;
+use crate::id::{EpochId, PeerId, Plane};
+use crate::log::{LogRow, Tips, Vector};
+use crate::root::Root;
+use crate::seal::EpochKey;
 
+/// Parts the key of sealed roots from every other use of an epoch's key.
+const ROOT_CONTEXT: &str = "mangrove 2026 sealed root v1";
 /// How long after activity the first heartbeat comes.
 pub const FIRST_BEAT_MS: u64 = 10_000;
 /// How far apart heartbeats get when nothing happens.
@@ -29,8 +35,9 @@ pub struct Heartbeat {
     pub stored: [u8; 32],
     /// The digest of what it has settled.
     pub applied: [u8; 32],
-    /// The digest of its root.
-    pub root: [u8; 32],
+    /// Its root, for those only who hold the key of an epoch; none while it is making it anew, or if
+    /// it has no key that only members hold.
+    pub root: Option<SealedRoot>,
     /// The rules by which it folds; roots compare only under the same.
     pub fold_version: u32,
     /// How many deltas it has settled.
@@ -39,6 +46,24 @@ pub struct Heartbeat {
     pub time_ms: u64,
     /// Tells this heartbeat from an equal one.
     pub nonce: u64,
+}
+
+/// A root that only those can compare with their own who hold the key of an epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct SealedRoot {
+    /// Whose key.
+    pub epoch: EpochId,
+    /// What root, key and nonce make.
+    pub tag: [u8; 32],
+}
+
+impl SealedRoot {
+    fn new(root: &Root, key: &EpochKey, nonce: u64) -> Self {
+        let secret = Zeroizing::new(blake3::derive_key(ROOT_CONTEXT, key.as_bytes()));
+        let mut hasher = blake3::Hasher::new_keyed(&secret);
+        hasher.update(&root.digest()).update(&nonce.to_le_bytes());
+        Self { epoch: key.id(), tag: *hasher.finalize().as_bytes() }
+    }
 }
 
 /// When the next heartbeat is due.
@@ -113,28 +138,51 @@ impl Clocks {
 }
 
 impl Replica {
-    pub(super) fn heartbeat(&self, now_ms: u64, entropy: &mut impl Entropy) -> Heartbeat {
+    pub(super) fn heartbeat(&mut self, now_ms: u64, entropy: &mut impl Entropy) -> Heartbeat {
         let mut nonce = [0; 8];
         entropy.fill(&mut nonce);
+        let nonce = u64::from_le_bytes(nonce);
+        let shows = self.config.mode == Mode::Full && !self.is_rebuilding();
+        let key = self.government.choose().filter(|_| shows);
         Heartbeat {
             stored: self.stored().digest(),
             applied: self.applied().digest(),
-            root: self.root.digest(),
+            root: key.map(|key| SealedRoot::new(&self.root, &key, nonce)),
             fold_version: FOLD_VERSION,
             deltas: self.own.settled,
             time_ms: now_ms,
-            nonce: u64::from_le_bytes(nonce),
+            nonce,
         }
     }
 
-    /// Where all logs end, by what is stored.
+    /// Where all logs end, by what is stored, as far as it counts: what is beyond a cut-off is neither
+    /// asked for nor advertised, even where it is held.
     pub fn stored(&self) -> Vector {
-        Vector::of(&self.logs, |row| &row.stored)
+        self.vector(|row| &row.stored, |clip| &clip.stored)
     }
 
-    /// Where all logs end, by what is settled.
+    /// Where all logs end, by what is settled, as far as it counts.
     pub fn applied(&self) -> Vector {
-        Vector::of(&self.logs, |row| &row.applied)
+        self.vector(|row| &row.applied, |clip| &clip.applied)
+    }
+
+    /// Where the logs of governance end, by what had its turn, as far as it counts. What waits there
+    /// for a later version of the program, or for its time, has no say yet.
+    pub fn governance(&self) -> Vector {
+        let Vector(mut logs) = self.applied();
+        logs.retain(|log, _| log.plane == Plane::Governance);
+        Vector(logs)
+    }
+
+    fn vector(&self, whole: fn(&LogRow) -> &Tips, clipped: fn(&Clip) -> &Tips) -> Vector {
+        let mut vector = Vector::of(&self.logs, whole);
+        for (log, clip) in self.government.clips() {
+            match clipped(clip).is_empty() {
+                true => vector.0.remove(log),
+                false => vector.0.insert(*log, clipped(clip).as_slice().to_vec()),
+            };
+        }
+        vector
     }
 
     /// Takes note of where a peer stands. Its claim starts a comparison and condemns nobody.
@@ -149,9 +197,13 @@ impl Replica {
         if beat.stored != self.stored().digest() {
             now.push(Effect::Sync { with: from });
         }
-        let comparable =
-            beat.fold_version == FOLD_VERSION && beat.applied == self.applied().digest();
-        if comparable && beat.root != self.root.digest() {
+        let comparable = beat.fold_version == FOLD_VERSION
+            && !self.is_rebuilding()
+            && beat.applied == self.applied().digest();
+        let theirs = beat.root.filter(|_| comparable);
+        let key = theirs.and_then(|theirs| self.government.keyring.get(&theirs.epoch));
+        let ours = key.map(|key| SealedRoot::new(&self.root, key, beat.nonce));
+        if ours.is_some() && ours != theirs {
             now.push(Effect::Note(Note::Diverged { with: from }));
         }
     }
@@ -185,7 +237,7 @@ mod tests {
         let beat = Heartbeat {
             stored: [1; 32],
             applied: [2; 32],
-            root: [3; 32],
+            root: Some(SealedRoot { epoch: EpochId::from_bytes([3; 32]), tag: [8; 32] }),
             fold_version: 4,
             deltas: 5,
             time_ms: 6,
@@ -194,7 +246,7 @@ mod tests {
         let numbers =
             [&4_u32.to_le_bytes()[..], &[5, 0, 0, 0, 0, 0, 0, 0], &[6, 0, 0, 0, 0, 0, 0, 0]];
         let numbers = [numbers.concat(), vec![7, 0, 0, 0, 0, 0, 0, 0]].concat();
-        let expect = [&[1; 32][..], &[2; 32], &[3; 32], &numbers].concat();
+        let expect = [&[1; 32][..], &[2; 32], &[1], &[3; 32], &[8; 32], &numbers].concat();
         assert_eq!(crate::wire::encode(&beat), expect);
     }
 

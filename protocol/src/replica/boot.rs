@@ -1,11 +1,18 @@
 //! Waking a replica from what is stored.
 
-use super::{Arrived, Asking, Config, Durability, Replica, Ring};
-use crate::effect::{Effect, Reborn};
+use std::collections::{BTreeMap, VecDeque};
+
+use super::government::Government;
+use super::{Arrived, Asking, Config, Durability, Replica};
+use crate::effect::{Effect, Note, Reborn};
+use crate::fold::FOLD_VERSION;
 use crate::graph::Cause;
+use crate::id::LogId;
+use crate::log::LogRow;
 use crate::replica::beat::{Clocks, Rhythm};
 use crate::replica::loose::Loose;
 use crate::replica::parking::Parking;
+use crate::replica::rebuild::Rebuild;
 use crate::root::Root;
 use crate::view::{self, Deltas, Logs, Outbox, Owns, Places, Roots, View, Waiting};
 
@@ -23,28 +30,41 @@ impl Replica {
         };
         // Written down with the next commit, so that not even a clean end of this life brings it back.
         own.incarnation = own.incarnation.filter(|_| reborn.is_none());
-        let mut ring = Ring::default();
-        let keys = config.epochs.iter().rev().cloned();
-        let keys = keys.filter_map(|key| ring.learn(key).map(Cause::Key));
-        // The program may be a later one than that which parked them.
-        let stirred = keys.chain([Cause::Version]).collect();
+        if own.settled > 0 && own.fold_version != FOLD_VERSION {
+            own.rebuild = own.rebuild.or(Some(Rebuild::Due));
+        }
+        if own.settled == 0 && own.rebuild.is_none() {
+            own.fold_version = FOLD_VERSION;
+        }
+        let logs: BTreeMap<_, _> = view::every::<Logs, _>(view).collect();
+        let (mut government, damaged) = Government::load(&config, view, &logs);
+        government.turn = own.rebuild.map_or(u64::MAX, Rebuild::turn);
+        let damaged = damaged.into_iter().map(|delta| Effect::Note(Note::Damaged { delta }));
+        let opening = damaged.chain(unpublished(view)).chain(unfetched(&government, view, &logs));
+        let opening = opening.collect();
         Self {
-            ring,
+            government,
             own,
             root: view.get::<Roots>(&()).unwrap_or_else(Root::empty),
-            logs: view::every::<Logs, _>(view).collect(),
+            logs,
             parking: parked(&config, view),
-            stirred,
+            // The program may be a later one than that which parked them.
+            stirred: vec![Cause::Version],
+            deciding: VecDeque::new(),
             loose: Loose::new(config.bounds.loose_bytes),
             arrived: Arrived::default(),
             asked: Asking::default(),
             published: Vec::new(),
+            learnt: Vec::new(),
+            joined: false,
+            gathered: 0,
             reborn,
             rhythm: Rhythm::new(now_ms),
             clocks: Clocks::default(),
+            tend_at_ms: None,
             in_flight: false,
             stopping: false,
-            opening: unpublished(view).chain(unfetched(view)).collect(),
+            opening,
             config,
         }
     }
@@ -66,7 +86,11 @@ fn unpublished(view: &impl View) -> impl Iterator<Item = Effect> {
 }
 
 /// What parked deltas miss was asked for in an earlier life; nobody remembers that.
-fn unfetched(view: &impl View) -> impl Iterator<Item = Effect> {
+fn unfetched(
+    government: &Government,
+    view: &impl View,
+    logs: &BTreeMap<LogId, LogRow>,
+) -> impl Iterator<Item = Effect> {
     let waiting = view::every::<Waiting, _>(view).filter_map(|((cause, id), ())| match cause {
         Cause::Parent(parent) => Some((parent, id)),
         Cause::Key(_) | Cause::Clock(_) | Cause::Version => None,
@@ -74,7 +98,7 @@ fn unfetched(view: &impl View) -> impl Iterator<Item = Effect> {
     let missing = waiting.filter(|(parent, _)| view.get::<Places>(parent).is_none());
     missing.filter_map(|(_, id)| {
         let delta = view.get::<Deltas>(&id)?;
-        let wanted = crate::graph::missing(view, delta.header())?;
+        let wanted = government.missing(view, logs, delta.header())?;
         Some(Effect::Fetch { wanted, from: None })
     })
 }

@@ -1,6 +1,7 @@
 //! What applications are told.
 
 use crate::fold::Change;
+use crate::governance::Role;
 use crate::id::{DeltaId, PeerId};
 use crate::op::AppEvent;
 
@@ -19,5 +20,20 @@ pub enum FeedItem {
         changes: Vec<Change>,
         /// What it tells.
         emitted: Vec<AppEvent>,
+    },
+    /// Somebody's role is another than it was.
+    Member {
+        /// Whose.
+        member: PeerId,
+        /// The new one; none for one who is no member any more.
+        role: Option<Role>,
+        /// Whose delta brought it about, as far as this node is concerned.
+        by: PeerId,
+    },
+    /// State was made anew, since some of what had been applied counts no more, or something counts
+    /// that did not. Whoever watches should read again.
+    Rebuilt {
+        /// The writes of this node that count no more, at least some of them: more may follow.
+        void: Vec<DeltaId>,
     },
 }

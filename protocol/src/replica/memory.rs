@@ -1,7 +1,8 @@
 //! What a node must remember of its own doings in a context.
 
 use crate::clock::Hlc;
-use crate::id::{DeltaId, Incarnation, Seq};
+use crate::id::{AuthorityId, DeltaId, Incarnation, PeerId, Seq, Tip};
+use crate::replica::rebuild::Rebuild;
 use crate::request::{RequestId, Version, Written};
 
 /// How long the answer to a request with an id is remembered.
@@ -13,16 +14,28 @@ pub type RequestKey = RequestId;
 /// What must survive a restart besides deltas and state.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Own {
-    /// The log that is being written.
+    /// The life in which this node writes.
     pub incarnation: Option<Incarnation>,
+    /// The right by which it last wrote; another one means another life.
+    pub authority: Option<AuthorityId>,
+    /// The governance that its last data delta said it was written under.
+    pub gov_said: Vec<Tip>,
     /// The latest clock of all applied deltas.
     pub clock: Hlc,
+    /// The latest clock of applied governance.
+    pub gov_clock: Hlc,
     /// How many deltas have been settled.
     pub settled: u64,
     /// How many items the feed has.
     pub feed: u64,
     /// Whether the node stopped after everything was synced, and has not written since.
     pub clean: bool,
+    /// How far state has been made anew, while it is.
+    pub rebuild: Option<Rebuild>,
+    /// The rules by which state was folded.
+    pub fold_version: u32,
+    /// Who let this node in, until somebody else knows of it too.
+    pub inviter: Option<PeerId>,
 }
 
 /// The answer to a request that carried an id.

@@ -10,34 +10,47 @@
 mod admit;
 pub mod beat;
 mod boot;
+mod decide;
 pub mod feed;
+mod found;
 mod gather;
+mod govern;
+mod government;
 mod loose;
 pub mod memory;
 mod parking;
+mod reach;
+pub mod rebuild;
 mod settle;
+mod tend;
 mod write;
 
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::delta::Delta;
 use crate::effect::{Commit, Effect, Effects, Held, Input, Note, Reborn, ReplyTo};
+use crate::governance::Command;
 use crate::graph::Cause;
-use crate::id::{ContextId, DeltaId, EpochId, LogId, PeerId};
+use crate::id::{ContextId, DeltaId, LogId, PeerId};
 use crate::keys::NodeKeys;
 use crate::log::LogRow;
 use crate::overlay::Overlay;
 use crate::planted::Planted;
 use crate::replica::beat::{Clocks, Rhythm};
+pub use crate::replica::found::found;
+use crate::replica::government::Government;
 use crate::replica::loose::Loose;
 use crate::replica::memory::Own;
 use crate::replica::parking::Parking;
 pub use crate::replica::parking::{Parked, parked};
+use crate::replica::rebuild::Rebuild;
 use crate::request::{Fault, Request};
 use crate::root::Root;
-use crate::roster::Roster;
 use crate::seal::EpochKey;
-use crate::view::{Outbox, Owns, Roots, View};
+use crate::view::{Keys, Outbox, Owns, Roots, View};
+
+/// For how many steps making state anew waits, if more has come that may change it.
+const MOST_GATHERED: usize = 16;
 
 /// Where randomness comes from.
 pub trait Entropy {
@@ -61,6 +74,15 @@ pub enum Durability {
     Buffered,
 }
 
+/// What a node is to a context.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// A member, or one who will be.
+    Full,
+    /// One who keeps everything for the members and can read none of it.
+    Replica,
+}
+
 /// How much may gather in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
@@ -78,8 +100,12 @@ pub struct Bounds {
     pub parked_bytes_per_member: u64,
     /// Bytes of stored deltas that wait.
     pub parked_bytes: u64,
-    /// Logs of one authority that are taken without being cited.
+    /// Open logs of one authority that are taken without being cited.
     pub logs_per_authority: usize,
+    /// Governance deltas of one member that are taken.
+    pub governance_per_member: usize,
+    /// Decisions that wait for their turn.
+    pub decisions: usize,
 }
 
 impl Default for Bounds {
@@ -93,6 +119,8 @@ impl Default for Bounds {
             parked_bytes_per_member: crate::limits::PARKED_BYTES_PER_MEMBER,
             parked_bytes: crate::limits::PARKED_BYTES_PER_CONTEXT,
             logs_per_authority: 64,
+            governance_per_member: 16_384,
+            decisions: 64,
         }
     }
 }
@@ -104,37 +132,14 @@ pub struct Config {
     pub context: ContextId,
     /// This node's keys.
     pub keys: NodeKeys,
-    /// Who may write.
-    pub roster: Roster,
-    /// The keys of epochs; the last is the one to write under.
-    pub epochs: Vec<EpochKey>,
+    /// What this node is to it.
+    pub mode: Mode,
     /// When a commit counts as durable.
     pub durability: Durability,
     /// How much may gather.
     pub bounds: Bounds,
     /// Bugs, in tests of tests.
     pub planted: Planted,
-}
-
-/// The keys of epochs that this node holds.
-#[derive(Debug, Default)]
-struct Ring {
-    keys: BTreeMap<EpochId, EpochKey>,
-    newest: Option<EpochId>,
-}
-
-impl Ring {
-    /// Takes in a key; its epoch, if it is new. A key that comes later says nothing about its age,
-    /// so it is written under only where there was none.
-    fn learn(&mut self, key: EpochKey) -> Option<EpochId> {
-        let epoch = key.id();
-        self.newest = self.newest.or(Some(epoch));
-        self.keys.insert(epoch, key).is_none().then_some(epoch)
-    }
-
-    fn newest(&self) -> Option<&EpochKey> {
-        self.keys.get(self.newest.as_ref()?)
-    }
 }
 
 /// A write that waits for its turn.
@@ -205,7 +210,7 @@ impl Arrived {
 #[derive(Debug)]
 pub struct Replica {
     config: Config,
-    ring: Ring,
+    government: Government,
     own: Own,
     root: Root,
     logs: BTreeMap<LogId, LogRow>,
@@ -215,12 +220,22 @@ pub struct Replica {
     loose: Loose,
     arrived: Arrived,
     asked: Asking,
+    /// Decisions that wait for their turn.
+    deciding: VecDeque<(Command, ReplyTo)>,
     /// Own deltas that went out and still stand in the outbox.
     published: Vec<DeltaId>,
+    /// Keys that came by themselves.
+    learnt: Vec<EpochKey>,
+    /// Whether it is to be written down who let this node in.
+    joined: bool,
+    /// For how many steps making state anew has waited for more that changes it.
+    gathered: usize,
     /// Why the next write begins a new log.
     reborn: Option<Reborn>,
     rhythm: Rhythm,
     clocks: Clocks,
+    /// When keys that may be due to somebody are to be handed on.
+    tend_at_ms: Option<u64>,
     in_flight: bool,
     stopping: bool,
     /// What a start has to say once.
@@ -270,7 +285,9 @@ impl Replica {
     /// [`Input::Stop`] this means that it may be dropped.
     pub fn is_idle(&self) -> bool {
         let waiting = !self.asked.is_empty() || !self.arrived.queue.is_empty();
-        !self.in_flight && !waiting && (!self.stopping || self.own.clean)
+        let waiting = waiting || !self.deciding.is_empty() || !self.stirred.is_empty();
+        let rests = if self.stopping { self.own.clean } else { !self.is_rebuilding() };
+        !self.in_flight && !waiting && rests && !self.government.restless
     }
 
     /// Who this node is.
@@ -295,7 +312,16 @@ impl Replica {
             Input::Committed => self.in_flight = false,
             Input::Published(deltas) => self.published.extend(deltas),
             Input::Heartbeat { from, beat } => self.hear(from, &beat, now_ms, now),
-            Input::Key(key) => self.stirred.extend(self.ring.learn(key).map(Cause::Key)),
+            Input::Key(key) => self.learnt.push(key),
+            Input::Decide { command, reply } => {
+                now.extend(self.ask_to_decide(command, reply));
+            }
+            Input::Agreed { with } => self.agree(with),
+            Input::Joined { by } => {
+                self.own.inviter = Some(by);
+                self.joined = true;
+            }
+            Input::Rebuild => self.own.rebuild = self.own.rebuild.or(Some(Rebuild::Due)),
             Input::Tick => {}
             Input::Stop => self.stopping = true,
         }
@@ -336,10 +362,7 @@ impl Replica {
         now: &mut Vec<Effect>,
     ) -> Option<Commit> {
         let mut step = Step { over: Overlay::new(view), held: Vec::new(), now: Vec::new(), now_ms };
-        self.wake_stirred(&mut step);
-        self.wake_clocks(&mut step);
-        self.admit(&mut step);
-        self.answer(&mut step, entropy);
+        self.go_on(&mut step, entropy);
         if !step.over.is_empty() {
             self.rhythm.excite(now_ms);
         }
@@ -359,10 +382,85 @@ impl Replica {
         Some(Commit { batch: step.over.into_batch(), must_sync, held: Held(step.held) })
     }
 
+    fn go_on<V: View>(&mut self, step: &mut Step<'_, V>, entropy: &mut impl Entropy) {
+        self.take_keys(step);
+        // What has come meanwhile may change the same again: it is made anew once for all of it.
+        let gathers = self.own.rebuild == Some(Rebuild::Due)
+            && self.gathered < MOST_GATHERED
+            && !self.arrived.queue.is_empty();
+        if self.is_rebuilding() && !gathers {
+            self.gathered = 0;
+            match self.stopping {
+                true => self.give_up(step),
+                false => self.rebuild(step),
+            }
+            return;
+        }
+        self.gathered += usize::from(self.is_rebuilding());
+        self.wake_stirred(step);
+        self.wake_clocks(step);
+        self.calm(step);
+        self.admit(step);
+        if std::mem::take(&mut self.joined) {
+            step.over.put::<Owns>((), self.own.clone());
+        }
+        self.decide(step, entropy);
+        if !self.is_rebuilding() {
+            self.answer(step, entropy);
+            self.tend(step, entropy);
+        }
+    }
+
+    /// Takes in the keys that came, and those that they lead to.
+    fn take_keys<V: View>(&mut self, step: &mut Step<'_, V>) {
+        let learnt = std::mem::take(&mut self.learnt);
+        if self.config.mode == Mode::Replica || learnt.is_empty() {
+            return;
+        }
+        let Government { keyring, roster, .. } = &mut self.government;
+        let mut new = learnt.into_iter().filter(|key| keyring.add(key.clone())).collect::<Vec<_>>();
+        new.extend(keyring.follow(roster));
+        for key in new {
+            self.stirred.push(Cause::Key(key.id()));
+            self.government.forget_choice();
+            step.over.put::<Keys>(key.id(), key);
+        }
+    }
+
+    /// What waits while the node stops in the middle of making state anew.
+    fn give_up<V: View>(&mut self, step: &mut Step<'_, V>) {
+        self.decline(step);
+        self.stirred.clear();
+        self.government.restless = false;
+        while self.arrived.pop().is_some() {}
+        while let Some(asked) = self.asked.pop() {
+            step.held.push(Effect::Reply { to: asked.reply, answer: Err(Fault::Stopping) });
+        }
+    }
+
+    /// A peer knows the same governance. Whoever lets somebody in is believed once another member
+    /// knows of it.
+    fn agree(&mut self, with: PeerId) {
+        self.government.agree();
+        let known = self.government.role(with).is_some();
+        if known && self.own.inviter.is_some_and(|inviter| inviter != with) {
+            self.own.inviter = None;
+        }
+    }
+
+    /// Whether nobody but the one who let this node in has been seen to know of it, though there is
+    /// somebody else.
+    pub fn is_provisional(&self) -> bool {
+        let Some(inviter) = self.own.inviter else { return false };
+        let others = self.roster().members();
+        others.keys().any(|member| *member != inviter && *member != self.peer())
+    }
+
     /// Housekeeping that rides along with a commit or the end: forgets what went out and what is
     /// stale, and marks a clean end.
     fn sweep<V: View>(&mut self, step: &mut Step<'_, V>) {
-        let ended = self.stopping && self.asked.is_empty() && self.arrived.queue.is_empty();
+        let waiting = !self.asked.is_empty() || !self.deciding.is_empty();
+        let ended = self.stopping && !waiting && self.arrived.queue.is_empty();
         if step.over.is_empty() && !ended {
             return;
         }
@@ -389,7 +487,7 @@ impl Replica {
             return None;
         }
         let clock = parking::first_clock(view).map(|hlc| hlc.believed_from_ms());
-        [clock, Some(self.rhythm.due_ms())].into_iter().flatten().min()
+        [clock, self.tend_at_ms, Some(self.rhythm.due_ms())].into_iter().flatten().min()
     }
 }
 
@@ -398,6 +496,6 @@ const fn rank(effect: &Effect) -> u8 {
     match effect {
         Effect::Publish(_) | Effect::Beat(_) | Effect::Fetch { .. } | Effect::Sync { .. } => 0,
         Effect::Notify { .. } | Effect::Note(_) => 1,
-        Effect::Reply { .. } => 2,
+        Effect::Reply { .. } | Effect::Decided { .. } => 2,
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
+use super::reach::Reach;
 use super::{Bounds, Replica, Step};
 use crate::clock::Hlc;
 use crate::delta::Delta;
@@ -150,7 +151,8 @@ impl Replica {
     /// Stores a delta that has to wait.
     pub(super) fn park<V: View>(&mut self, step: &mut Step<'_, V>, delta: &Delta, cause: Cause) {
         let status = Status::Parked { cause, since_ms: step.now_ms };
-        step.over.put::<Places>(delta.id(), place(delta, status));
+        let told = step.over.get::<Places>(&delta.id()).is_some_and(|place| place.told);
+        step.over.put::<Places>(delta.id(), Place { told, ..place(delta, status) });
         step.over.put::<Waiting>((cause, delta.id()), ());
         self.parking.enter(delta.log().author, delta.bytes().len() as u64);
         self.cite(step, delta);
@@ -189,6 +191,8 @@ impl Replica {
                 step.over.put::<Logs>(place.log, row.clone());
             }
         }
+        let changed = self.government.shrink(&step.over, &place.log, self.logs.get(&place.log));
+        self.heed(step, changed);
     }
 
     /// What no longer reads as what was stored is forgotten, with what continues it, and asked for
@@ -251,6 +255,19 @@ impl Replica {
         }
     }
 
+    /// Looks again at all that wait, if what was learnt may concern them.
+    pub(super) fn calm<V: View>(&mut self, step: &mut Step<'_, V>) {
+        while std::mem::take(&mut self.government.restless) {
+            let mut after = (Cause::Parent(DeltaId::ZERO), DeltaId::ZERO);
+            loop {
+                let page = waiting_after(&step.over, after);
+                let Some(last) = page.last() else { break };
+                after = *last;
+                page.into_iter().for_each(|(cause, id)| self.reconsider(step, id, cause));
+            }
+        }
+    }
+
     /// Those whose clock is believed by now can go on.
     pub(super) fn wake_clocks<V: View>(&mut self, step: &mut Step<'_, V>) {
         let mut after = (Cause::Clock(Hlc::ZERO), DeltaId::ZERO);
@@ -269,17 +286,34 @@ impl Replica {
     }
 
     /// Asks for a parent that is not stored, on behalf of a delta that cites it.
-    pub(super) fn want<V: View>(step: &mut Step<'_, V>, delta: &Delta, from: Option<PeerId>) {
-        if let Some(wanted) = absent(&step.over, delta) {
-            step.now.push(Effect::Fetch { wanted, from });
+    pub(super) fn want<V: View>(
+        &mut self,
+        step: &mut Step<'_, V>,
+        delta: &Delta,
+        from: Option<PeerId>,
+    ) {
+        let missing = self.government.missing(&step.over, &self.logs, delta.header());
+        let held = |tip: &Tip| step.over.get::<Places>(&tip.id).map(|place| (place.log, place.seq));
+        if let Some(wanted) = missing.filter(|tip| held(tip) != Some((tip.log, tip.seq))) {
+            self.government.await_log(&wanted.log);
+            if held(&wanted).is_none() {
+                step.now.push(Effect::Fetch { wanted, from });
+            }
         }
+    }
+
+    /// The parent that a delta waits for, if it is not stored.
+    pub(super) fn absent(&self, view: &impl View, delta: &Delta) -> Option<Tip> {
+        let missing = self.government.missing(view, &self.logs, delta.header());
+        missing.filter(|parent| view.get::<Places>(&parent.id).is_none())
     }
 
     /// Remembers that the log of a parent that is not stored is cited by another member, so that it
     /// is taken when it comes.
-    fn cite<V: View>(&mut self, step: &mut Step<'_, V>, delta: &Delta) {
-        let Some(Tip { log, .. }) = absent(&step.over, delta) else { return };
-        if log.author == delta.log().author || !self.config.roster.covers(&log) {
+    pub(super) fn cite<V: View>(&mut self, step: &mut Step<'_, V>, delta: &Delta) {
+        let Some(wanted @ Tip { log, .. }) = self.absent(&step.over, delta) else { return };
+        let reach = self.government.reach(&step.over, &self.logs, &wanted);
+        if log.author == delta.log().author || reach != Reach::Within {
             return;
         }
         let row = self.logs.entry(log).or_default();
@@ -288,12 +322,6 @@ impl Replica {
             step.over.put::<Logs>(log, row.clone());
         }
     }
-}
-
-/// The parent that a delta waits for, if it is not stored.
-fn absent(view: &impl View, delta: &Delta) -> Option<Tip> {
-    let missing = crate::graph::missing(view, delta.header());
-    missing.filter(|parent| view.get::<Places>(&parent.id).is_none())
 }
 
 /// The stored deltas that continue this one in its log.
@@ -324,6 +352,7 @@ pub(super) fn place(delta: &Delta, status: Status) -> Place {
         prev: header.prev,
         hlc: header.hlc,
         bytes: delta.bytes().len() as u64,
+        told: false,
         status,
     }
 }

@@ -6,14 +6,14 @@ use super::parking::{place, waiting_for};
 use super::{Replica, Step};
 use crate::clock::Hlc;
 use crate::delta::Delta;
-use crate::effect::Effect;
 use crate::fold::{self, Origin};
-use crate::graph::{Cause, Status, Void, parents};
-use crate::id::DeltaId;
+use crate::governance::Act;
+use crate::graph::{Cause, Place, Status, Void, parents};
+use crate::id::{DeltaId, Plane};
 use crate::op::Payload;
 use crate::planted::Bug;
 use crate::replica::feed::FeedItem;
-use crate::view::{Deltas, Feed, Heads, History, Logs, Places, View, Waiting};
+use crate::view::{Deltas, Heads, History, Logs, Places, View, Waiting};
 
 /// How far the past of a delta is followed through void ones to find heads that it cites by them.
 /// Beyond, a head may stay one that is none: it is then cited once more than needed.
@@ -24,8 +24,30 @@ const VOIDS_FOLLOWED: usize = 1_024;
 pub(super) enum Outcome {
     /// It is folded into the state.
     Apply(Payload),
+    /// It is kept, by a node that has no key to it and needs none.
+    Keep,
+    /// It says who may do what.
+    Govern(Box<Act>),
     /// It counts for nothing.
     Void(Void),
+}
+
+/// Stored deltas whose turn has come. Those of governance go first, since they have a say in what
+/// becomes of the others.
+#[derive(Debug, Default)]
+struct Ready {
+    governance: Vec<(Delta, Outcome)>,
+    /// With the number of changes of government that was known of when they were judged.
+    data: Vec<(Delta, Outcome, u64)>,
+}
+
+impl Ready {
+    fn push(&mut self, (delta, outcome): (Delta, Outcome), changes: u64) {
+        match delta.log().plane {
+            Plane::Governance => self.governance.push((delta, outcome)),
+            Plane::Data => self.data.push((delta, outcome, changes)),
+        }
+    }
 }
 
 impl Replica {
@@ -36,16 +58,45 @@ impl Replica {
         delta: Delta,
         outcome: Outcome,
     ) {
-        let mut ready = vec![(delta, outcome)];
-        while let Some((delta, outcome)) = ready.pop() {
+        let mut ready = Ready::default();
+        ready.push((delta, outcome), self.government.changes);
+        while let Some((delta, outcome)) = self.next_ready(step, &mut ready) {
             self.settle_one(step, &delta, outcome);
-            let cause = Cause::Parent(delta.id());
-            let mut after = DeltaId::ZERO;
-            loop {
-                let page = waiting_for(&step.over, cause, after);
-                let Some(last) = page.last() else { break };
-                after = *last;
-                ready.extend(page.into_iter().filter_map(|id| self.resume(step, id, cause)));
+            self.resume_all(step, Cause::Parent(delta.id()), &mut ready);
+        }
+    }
+
+    /// Looks again at all that waited for `cause`.
+    fn resume_all<V: View>(&mut self, step: &mut Step<'_, V>, cause: Cause, ready: &mut Ready) {
+        let mut after = DeltaId::ZERO;
+        loop {
+            let page = waiting_for(&step.over, cause, after);
+            let Some(last) = page.last() else { return };
+            after = *last;
+            for id in page {
+                let resumed = self.resume(step, id, cause);
+                resumed.into_iter().for_each(|one| ready.push(one, self.government.changes));
+            }
+        }
+    }
+
+    /// The next one, judged by what is known now.
+    fn next_ready<V: View>(
+        &mut self,
+        step: &mut Step<'_, V>,
+        ready: &mut Ready,
+    ) -> Option<(Delta, Outcome)> {
+        loop {
+            if let Some(next) = ready.governance.pop() {
+                return Some(next);
+            }
+            let (delta, outcome, changes) = ready.data.pop()?;
+            if changes == self.government.changes {
+                return Some((delta, outcome));
+            }
+            match self.judge(step, &delta, None) {
+                Ok(outcome) => return Some((delta, outcome)),
+                Err(cause) => self.park(step, &delta, cause),
             }
         }
     }
@@ -64,7 +115,11 @@ impl Replica {
             return None;
         };
         match self.judge(step, &delta, None) {
-            Err(still) if still == cause => None,
+            Err(still) if still == cause => {
+                // More may be known of what it cites.
+                self.cite(step, &delta);
+                None
+            }
             Err(other) => {
                 self.repark(step, &delta, cause, other);
                 None
@@ -76,21 +131,36 @@ impl Replica {
         }
     }
 
-    fn settle_one<V: View>(&mut self, step: &mut Step<'_, V>, delta: &Delta, outcome: Outcome) {
+    /// The turn of one delta.
+    pub(super) fn settle_one<V: View>(
+        &mut self,
+        step: &mut Step<'_, V>,
+        delta: &Delta,
+        outcome: Outcome,
+    ) {
         let order = self.own.settled;
         self.own.settled += 1;
         step.over.put::<History>(order, delta.id());
         let row = self.logs.entry(*delta.log()).or_default();
         row.applied.extend(delta.header().prev, delta.seq(), delta.id());
         step.over.put::<Logs>(*delta.log(), row.clone());
-        let status = match outcome {
-            Outcome::Apply(payload) => {
-                self.fold(step, delta, &payload, order);
-                Status::Applied { order }
-            }
-            Outcome::Void(why) => Status::Void { order, why },
+        self.lean(step, delta);
+        let told = step.over.get::<Places>(&delta.id()).is_some_and(|place| place.told);
+        let status = match &outcome {
+            Outcome::Void(why) => Status::Void { order, why: *why },
+            Outcome::Apply(_) | Outcome::Keep | Outcome::Govern(_) => Status::Applied { order },
         };
-        step.over.put::<Places>(delta.id(), place(delta, status));
+        let tells = matches!(outcome, Outcome::Apply(_));
+        let place = Place { told: told || tells, ..place(delta, status) };
+        step.over.put::<Places>(delta.id(), place);
+        self.government.advance(&step.over, delta);
+        match outcome {
+            Outcome::Apply(payload) => self.fold(step, delta, &payload, (order, told)),
+            Outcome::Govern(act) if !self.government.roster.knows(delta.id()) => {
+                self.govern(step, delta, &act);
+            }
+            Outcome::Keep | Outcome::Govern(_) | Outcome::Void(_) => {}
+        }
     }
 
     fn fold<V: View>(
@@ -98,7 +168,7 @@ impl Replica {
         step: &mut Step<'_, V>,
         delta: &Delta,
         payload: &Payload,
-        order: u64,
+        (order, told): (u64, bool),
     ) {
         let header = delta.header();
         let author = header.log.author;
@@ -115,20 +185,11 @@ impl Replica {
         }
         self.own.clock = self.own.clock.max(header.hlc);
         follow(step, delta);
-        if applied.changes.is_empty() && applied.emitted.is_empty() {
+        if told || (applied.changes.is_empty() && applied.emitted.is_empty()) {
             return;
         }
-        let item = FeedItem::Change {
-            delta: delta.id(),
-            author,
-            local,
-            changes: applied.changes,
-            emitted: applied.emitted,
-        };
-        let position = self.own.feed;
-        self.own.feed += 1;
-        step.over.put::<Feed>(position, item.clone());
-        step.held.push(Effect::Notify { position, item });
+        let (changes, emitted) = (applied.changes, applied.emitted);
+        self.tell(step, FeedItem::Change { delta: delta.id(), author, local, changes, emitted });
     }
 }
 
@@ -144,7 +205,9 @@ fn follow<V: View>(step: &mut Step<'_, V>, delta: &Delta) {
         if step.over.get::<Heads>(&id).is_some() {
             step.over.remove::<Heads>(id);
         }
-        let void = |status: &Status| matches!(status, Status::Void { .. });
+        // Who cites what is beyond a cut-off may not have it, and what is before it even less.
+        let void =
+            |status: &Status| matches!(status, Status::Void { why, .. } if *why != Void::CutOff);
         let is_void = step.over.get::<Places>(&id).is_some_and(|place| void(&place.status));
         if is_void && followed < VOIDS_FOLLOWED {
             followed += 1;

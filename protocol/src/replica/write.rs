@@ -2,20 +2,20 @@
 
 use std::ops::Bound;
 
+use super::decide::{data_heads, governance_heads};
 use super::gather::{Added, Gathered, Gathering, fingerprint};
 use super::memory::{REQUEST_MEMORY_MS, Remembered};
 use super::settle::Outcome;
 use super::{Asked, Entropy, Replica, Step};
 use crate::clock::Hlc;
 use crate::delta::{Delta, Draft, Suite, XCHACHA_NONCE_BYTES, seal_and_sign};
-use crate::effect::{Effect, Note, ReplyTo};
+use crate::effect::{Effect, Note, Reborn, ReplyTo};
 use crate::fold::{Origin, Stamp};
 use crate::id::{DeltaId, ID_BYTES, Incarnation, LogId, Plane, Seq, Tip};
-use crate::limits::{DEPS_PER_DELTA, DEPS_PER_LOG};
 use crate::op::{Kind, Payload};
 use crate::planted::Bug;
 use crate::request::{Fault, Request, RequestId, Traces, Version, Written};
-use crate::view::{self, Heads, Outbox, RequestAges, Requests, View};
+use crate::view::{RequestAges, Requests, View};
 
 /// Stale answers forgotten with one step.
 const FORGOTTEN_PER_STEP: usize = 32;
@@ -39,11 +39,9 @@ impl Replica {
 
     /// Why nothing can be written at present.
     fn refusal(&self, now_ms: u64) -> Option<Fault> {
-        if self.config.roster.authority(self.peer()).is_none() {
-            return Some(Fault::Forbidden);
-        }
-        if self.ring.newest().is_none() {
-            return Some(Fault::Syncing);
+        if !self.may_write() {
+            let nobody = self.roster().members().is_empty();
+            return Some(if nobody { Fault::Syncing } else { Fault::Forbidden });
         }
         if self.own.clock.is_ahead(now_ms) {
             return Some(Fault::Clock { off_ms: self.own.clock.ms().saturating_sub(now_ms) });
@@ -117,9 +115,10 @@ impl Replica {
         entropy: &mut impl Entropy,
         payload: Payload,
     ) -> Result<Delta, Fault> {
-        self.renew(step, entropy);
+        self.prepare(step, entropy).map_err(|_| Fault::Exhausted)?;
         loop {
-            let (deps, all) = self.deps(step);
+            let prev = self.own_log(Plane::Data).map_or(DeltaId::ZERO, |log| self.end_of(&log).1);
+            let (deps, all) = data_heads(step, prev);
             match all {
                 true => return self.append(step, entropy, deps, payload),
                 false => self.append(step, entropy, deps, Payload::merge())?,
@@ -127,20 +126,37 @@ impl Replica {
         }
     }
 
-    /// Begins a new log if the one before must not go on.
-    fn renew<V: View>(&mut self, step: &mut Step<'_, V>, entropy: &mut impl Entropy) {
+    /// Begins new logs if those before must not go on.
+    pub(super) fn renew<V: View>(&mut self, step: &mut Step<'_, V>, entropy: &mut impl Entropy) {
+        let authority = self.government.authority(self.peer());
+        let another = authority.is_some() && self.own.authority != authority;
+        if self.reborn.is_none() && another && !self.config.planted.has(Bug::KeepAuthority) {
+            self.reborn = Some(Reborn::Authority);
+        }
+        let own = [Plane::Governance, Plane::Data].map(|plane| self.own_log(plane));
+        for log in own.iter().flatten() {
+            let waits = self.logs.get(log).is_some_and(|row| row.stored != row.applied);
+            let why = waits.then_some(Reborn::Waiting);
+            let closed = self.government.is_closed(log).then_some(Reborn::Closed);
+            self.reborn = self.reborn.or(closed).or(why);
+        }
         if let Some(why) = self.reborn.take() {
             let new = self.mint(entropy);
             self.own.incarnation = Some(new);
+            self.own.authority = authority;
+            self.own.gov_said.clear();
             step.note(Note::Incarnation { new, why });
         }
     }
 
     /// The log that this node writes.
-    fn own_log(&self) -> Option<LogId> {
+    pub(super) fn own_log(&self, plane: Plane) -> Option<LogId> {
         let author = self.peer();
-        let authority = self.config.roster.authority(author)?;
-        Some(LogId { author, authority, incarnation: self.own.incarnation?, plane: Plane::Data })
+        let mut authority = self.government.authority(author)?;
+        if self.config.planted.has(Bug::KeepAuthority) {
+            authority = self.own.authority.unwrap_or(authority);
+        }
+        Some(LogId { author, authority, incarnation: self.own.incarnation?, plane })
     }
 
     fn mint(&self, entropy: &mut impl Entropy) -> Incarnation {
@@ -152,26 +168,8 @@ impl Replica {
         Incarnation::new(u64::from_le_bytes(number))
     }
 
-    /// The heads that the next delta names, and whether these are all.
-    fn deps<V: View>(&self, step: &Step<'_, V>) -> (Vec<Tip>, bool) {
-        let prev = self.own_log().map_or(DeltaId::ZERO, |log| self.end_of(&log).1);
-        let heads = view::every::<Heads, _>(&step.over).filter(|(id, _)| *id != prev);
-        let mut heads = heads.map(|(_, tip)| tip).collect::<Vec<_>>();
-        heads.sort_unstable();
-        let total = heads.len();
-        let mut deps: Vec<Tip> = Vec::new();
-        for tip in heads {
-            let of_log = deps.iter().rev().take_while(|dep| dep.log == tip.log).count();
-            if (of_log as u64) < DEPS_PER_LOG && (deps.len() as u64) < DEPS_PER_DELTA {
-                deps.push(tip);
-            }
-        }
-        let all = deps.len() == total;
-        (deps, all)
-    }
-
     /// The place after the end of an own log, and the delta at its end.
-    fn end_of(&self, log: &LogId) -> (Seq, DeltaId) {
+    pub(super) fn end_of(&self, log: &LogId) -> (Seq, DeltaId) {
         let ends = self.logs.get(log).map(|row| row.stored.as_slice()).unwrap_or_default();
         ends.last().map_or((Seq::FIRST, DeltaId::ZERO), |(seq, id)| (seq.next(), *id))
     }
@@ -183,8 +181,10 @@ impl Replica {
         deps: Vec<Tip>,
         payload: Payload,
     ) -> Result<Delta, Fault> {
-        let log = self.own_log().ok_or(Fault::Forbidden)?;
+        let log = self.own_log(Plane::Data).ok_or(Fault::Forbidden)?;
         let (seq, prev) = self.end_of(&log);
+        let governance = governance_heads(step, DeltaId::ZERO);
+        let said = seq != Seq::FIRST && governance == self.own.gov_said;
         let hlc = self.own.clock.after(step.now_ms).ok_or(Fault::Exhausted)?;
         let draft = Draft {
             context: self.config.context,
@@ -192,21 +192,20 @@ impl Replica {
             seq,
             prev,
             deps,
-            gov_heads: None,
+            gov_heads: (!said).then(|| governance.clone()),
             hlc,
             suite: Suite::AesGcmSiv,
             payload: payload.encode(),
         };
         let mut nonce = [0; XCHACHA_NONCE_BYTES];
         entropy.fill(&mut nonce);
-        let sealed = seal_and_sign(draft, self.ring.newest(), nonce, &self.config.keys);
+        let key = self.government.choose().ok_or(Fault::Syncing)?;
+        let sealed = seal_and_sign(draft, Some(&key), nonce, &self.config.keys);
         let delta = sealed.map_err(|_| Fault::TooLarge { limit: "deltaBytes" })?;
+        self.own.gov_said = governance;
         self.store(step, &delta);
         self.settle(step, delta.clone(), Outcome::Apply(payload));
-        if !self.config.planted.has(Bug::ForgetOutbox) {
-            step.over.put::<Outbox>(delta.id(), ());
-        }
-        step.held.push(Effect::Publish(delta.clone()));
+        self.send_out(step, &delta);
         Ok(delta)
     }
 

@@ -4,7 +4,7 @@
 use mangrove_protocol::clock::{Hlc, MAX_AHEAD_MS};
 use mangrove_protocol::effect::Input;
 use mangrove_protocol::fold::FOLD_VERSION;
-use mangrove_protocol::graph::{Cause, Status, Void};
+use mangrove_protocol::graph::{Cause, Status};
 use mangrove_protocol::replica::beat::{Heartbeat, LAST_BEAT_MS};
 use mangrove_protocol::request::{Fault, Written};
 use mangrove_protocol::view::{Deltas, Owns, View};
@@ -97,10 +97,8 @@ fn neither_what_waits_nor_what_is_void_moves_the_clock() {
         Pen::new(7, 50_000).bytes(vec![99]).write(),
     ]);
     assert_eq!(clock(&crank), good.header().hlc);
-    assert_eq!(
-        tables::voids(&crank.memory).values().filter(|it| **it == Void::Misnamed).count(),
-        2
-    );
+    let waits = tables::parked(&crank.memory).into_values();
+    assert_eq!(waits.filter(|it| *it == Cause::Parent(good.id())).count(), 2);
     let written = write(&mut crank).unwrap();
     assert!(hlc_of(&crank, &written) < Hlc::new(NOW_MS + 1_000, 0));
     tables::check(&crank);
@@ -124,7 +122,7 @@ fn beat(time_ms: u64) -> Heartbeat {
     Heartbeat {
         stored: [0; 32],
         applied: [0; 32],
-        root: [0; 32],
+        root: None,
         fold_version: FOLD_VERSION,
         deltas: 0,
         time_ms,

@@ -1,19 +1,21 @@
 //! A replica turned by hand: its inputs, its commits and its restarts, one at a time.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use mangrove_protocol::clock::Hlc;
 use mangrove_protocol::delta::{Delta, Draft, Suite, seal_and_sign};
 use mangrove_protocol::effect::{Commit, Durable, Effect, Effects, Input, Note, ReplyTo};
-use mangrove_protocol::id::{AuthorityId, ContextId, DeltaId, Incarnation, LogId, Plane, Seq, Tip};
+use mangrove_protocol::id::{ContextId, DeltaId, Incarnation, LogId, Plane, Seq, Tip};
 use mangrove_protocol::op::{Key, Op};
 use mangrove_protocol::planted::Planted;
-use mangrove_protocol::replica::{Bounds, Config, Durability, Replica};
+use mangrove_protocol::replica::{Bounds, Config, Durability, Mode, Replica};
 use mangrove_protocol::request::{Condition, Edit, Fault, Request, RequestId, Written};
-use mangrove_protocol::roster::Roster;
 use mangrove_protocol::view::{Memory, Owns, View};
 
-use crate::make::{epoch, id, key, keys, payload_of, size, value};
+use crate::founding::Founding;
+use crate::make::{epoch, key, keys, payload_of, size, value};
 
 /// When tests begin.
 pub(crate) const NOW_MS: u64 = 1_767_225_600_000;
@@ -59,26 +61,40 @@ struct Synced;
 impl Durable for Synced {}
 
 pub(crate) fn context() -> ContextId {
-    ContextId::from(id(0xc0))
-}
-
-fn authority() -> AuthorityId {
-    AuthorityId::from(id(0xa0))
+    FOUNDING.context
 }
 
 /// Everybody with a seed up to this is a writer; others are strangers.
 pub(crate) const LAST_MEMBER: u8 = 80;
 
-static ROSTER: LazyLock<Roster> =
-    LazyLock::new(|| Roster::fixed((0..=LAST_MEMBER).map(|seed| (keys(seed).peer(), authority()))));
+/// The governance that tests begin with.
+pub(crate) static FOUNDING: LazyLock<Founding> = LazyLock::new(Founding::new);
+
+thread_local! {
+    /// What each node holds at the beginning.
+    static BEGINNINGS: RefCell<BTreeMap<u8, Memory>> = const { RefCell::new(BTreeMap::new()) };
+}
+
+fn beginning(config: &Config) -> Memory {
+    let node = keys_seed(config);
+    if let Some(known) = BEGINNINGS.with_borrow(|known| known.get(&node).cloned()) {
+        return known;
+    }
+    let config = Config { mode: Mode::Full, bounds: boundless(), ..config.clone() };
+    let mut crank = Crank::empty(Config { planted: Planted::default(), ..config });
+    crank.now_ms -= 60_000;
+    crank.give(&FOUNDING.deltas);
+    let memory = crank.memory;
+    BEGINNINGS.with_borrow_mut(|known| known.insert(node, memory.clone()));
+    memory
+}
 
 /// The node with this seed as it would be in production, with a key to write under.
 pub(crate) fn config(node: u8) -> Config {
     Config {
         context: context(),
         keys: keys(node),
-        roster: ROSTER.clone(),
-        epochs: vec![epoch(1)],
+        mode: Mode::Full,
         durability: Durability::Fsync,
         bounds: Bounds::default(),
         planted: Planted::default(),
@@ -96,6 +112,8 @@ pub(crate) fn boundless() -> Bounds {
         parked_bytes_per_member: u64::MAX / 2,
         parked_bytes: u64::MAX / 2,
         logs_per_authority: usize::MAX,
+        governance_per_member: usize::MAX,
+        decisions: usize::MAX,
     }
 }
 
@@ -113,7 +131,19 @@ pub(crate) struct Crank {
 }
 
 impl Crank {
+    /// A node that knows who may do what, and nothing else.
     pub(crate) fn new(config: Config) -> Self {
+        let memory = beginning(&config);
+        Self { memory, ..Self::empty(config) }.rebooted()
+    }
+
+    fn rebooted(mut self) -> Self {
+        self.reboot();
+        self
+    }
+
+    /// A node that knows nothing.
+    pub(crate) fn empty(config: Config) -> Self {
         let (memory, now_ms) = (Memory::default(), NOW_MS);
         let replica = Replica::boot(config.clone(), now_ms, &memory);
         // Seeded by the node, so that two nodes never mint the same incarnation by accident.
@@ -230,6 +260,13 @@ impl Crank {
         self.ask(call(edits)).unwrap()
     }
 
+    /// Whether more was decided than at the beginning, so that there may be logs that end.
+    pub(crate) fn has_more_governance(&self) -> bool {
+        let governance = self.replica.governance().0;
+        let held = governance.values().flatten().map(|(seq, _)| seq.get()).sum::<u64>();
+        held > FOUNDING.deltas.len() as u64
+    }
+
     /// The log that it writes, as far as that is stored.
     pub(crate) fn own_incarnation(&self) -> Option<Incarnation> {
         self.memory.get::<Owns>(&())?.incarnation
@@ -302,7 +339,7 @@ pub(crate) fn notes(out: &[Effect]) -> Vec<&Note> {
 pub(crate) fn log_of(author: u8, life: u64) -> LogId {
     LogId {
         author: keys(author).peer(),
-        authority: authority(),
+        authority: FOUNDING.authority(author),
         incarnation: Incarnation::new(life),
         plane: Plane::Data,
     }
@@ -392,6 +429,16 @@ impl Pen {
         let what = [&self.payload[..], &self.hlc.bits().to_le_bytes()].concat();
         blake3::Hasher::new().update(&what).finalize_xof().fill(&mut nonce);
         seal_and_sign(self.draft(), Some(&epoch(self.epoch)), nonce, &keys(self.author)).unwrap()
+    }
+}
+
+impl Pen {
+    /// The same in another log, said to be written under some governance.
+    pub(crate) fn write_as(&self, log: LogId, gov_heads: Option<Vec<Tip>>) -> Delta {
+        let draft = Draft { log, gov_heads, ..self.draft() };
+        let mut nonce = [0; 24];
+        blake3::Hasher::new().update(&self.payload).finalize_xof().fill(&mut nonce);
+        seal_and_sign(draft, Some(&epoch(self.epoch)), nonce, &keys(self.author)).unwrap()
     }
 }
 

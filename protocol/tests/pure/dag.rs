@@ -147,7 +147,6 @@ impl Past {
             }
             1 if !pen.deps.is_empty() => {
                 misname(&mut pen, shape.what);
-                made = Made::Void(Void::Misnamed);
             }
             2 => {
                 damaged = true;
@@ -228,16 +227,19 @@ impl Past {
         loop {
             let settled =
                 |fate: &Fate, id| fate.applied.contains(&id) || fate.voids.contains_key(&id);
+            let stands = |fate: &Fate, tip: &Tip| {
+                settled(fate, tip.id) && stored.iter().any(|delta| delta.tip() == *tip)
+            };
             let due = stored.iter().find(|delta| {
                 let stuck = fate.parked.contains_key(&delta.id());
-                let ready = parents(delta.header()).all(|parent| settled(&fate, parent.id));
+                let ready = parents(delta.header()).all(|parent| stands(&fate, &parent));
                 !settled(&fate, delta.id()) && !stuck && ready
             });
             let Some(delta) = due else { break };
             let (id, header) = (delta.id(), delta.header());
             let epoch_id = header.seal.epoch().unwrap();
             match &self.made[&id] {
-                Made::Void(why @ (Void::Clock | Void::Misnamed)) => {
+                Made::Void(why @ Void::Clock) => {
                     fate.voids.insert(id, *why);
                 }
                 _ if epoch_id == epoch(LOST_EPOCH).id() => {
@@ -258,10 +260,12 @@ impl Past {
                 Made::NotContinuing => unreachable!("never stored"),
             }
         }
-        for delta in stored {
+        for delta in &stored {
             let id = delta.id();
-            let open =
-                |tip: &Tip| !fate.applied.contains(&tip.id) && !fate.voids.contains_key(&tip.id);
+            let open = |tip: &Tip| {
+                let settled = fate.applied.contains(&tip.id) || fate.voids.contains_key(&tip.id);
+                !settled || stored.iter().all(|delta| delta.tip() != *tip)
+            };
             if let Some(parent) = parents(delta.header()).find(open) {
                 fate.parked.insert(id, Cause::Parent(parent.id));
             }

@@ -7,11 +7,13 @@ mod targets;
 
 use mangrove_protocol::delta::Suite;
 use mangrove_protocol::id::DeltaId;
-use mangrove_protocol::replica::beat::Heartbeat;
+use mangrove_protocol::replica::beat::{Heartbeat, SealedRoot};
+use mangrove_protocol::ticket::Ticket;
 use mangrove_protocol::wire;
 
 use crate::make::{genesis, keys, payload_of, sealed};
 use mangrove_protocol::delta::seal_and_sign;
+use mangrove_protocol::join::Message;
 use mangrove_protocol::op::{Op, Value};
 
 const ROUNDS: usize = 400_000;
@@ -52,12 +54,25 @@ fn good() -> Vec<Vec<u8>> {
     let beat = Heartbeat {
         stored: [1; 32],
         applied: [2; 32],
-        root: [3; 32],
+        root: Some(SealedRoot {
+            epoch: mangrove_protocol::id::EpochId::from_bytes([3; 32]),
+            tag: [4; 32],
+        }),
         fold_version: 1,
         deltas: 4,
         time_ms: 5,
         nonce: 6,
     };
+    let invite = DeltaId::from_bytes([8; 32]);
+    let ticket = Ticket {
+        context: founding.context(),
+        invite,
+        secret: [9; 32],
+        inviter: keys(1).peer(),
+        addresses: vec!["/ip4/127.0.0.1/tcp/2771".to_owned()],
+        expires_at_ms: 7,
+    };
+    let knock = Message::Knock { context: founding.context(), invite };
     vec![
         delta.bytes().to_vec(),
         other.bytes().to_vec(),
@@ -67,6 +82,9 @@ fn good() -> Vec<Vec<u8>> {
         wire::encode(&beat),
         keys(1).peer().to_string().into_bytes(),
         DeltaId::from_bytes([7; 32]).to_string().into_bytes(),
+        crate::founding::grant(4, mangrove_protocol::governance::Role::Writer).encode(),
+        knock.encode(),
+        ticket.to_text().into_bytes(),
     ]
 }
 

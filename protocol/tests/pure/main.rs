@@ -15,6 +15,8 @@ mod converging;
 #[cfg(test)]
 mod crank;
 #[cfg(test)]
+mod cutting;
+#[cfg(test)]
 mod dag;
 #[cfg(test)]
 mod fixtures;
@@ -22,6 +24,8 @@ mod fixtures;
 mod flat;
 #[cfg(test)]
 mod folding;
+#[cfg(test)]
+mod founding;
 #[cfg(test)]
 mod fuzzing;
 #[cfg(test)]
@@ -48,5 +52,9 @@ mod roots;
 mod tables;
 #[cfg(test)]
 mod tamper;
+#[cfg(test)]
+mod town;
+#[cfg(test)]
+mod townsfolk;
 #[cfg(test)]
 mod writing;

@@ -13,6 +13,7 @@ use mangrove_protocol::view::{Places, View};
 use crate::crank::{Crank, Pen, config, published, put};
 use crate::make::{NONCE, epoch, id, key, keys, value};
 use crate::tables;
+use crate::town::Town;
 
 const NODE: u8 = 50;
 
@@ -22,7 +23,7 @@ fn node(planted: Planted) -> Crank {
 
 /// What must hold, and does not where the bug is.
 fn promise(bug: Bug, planted: Planted) {
-    let mut crank = node(planted);
+    let mut crank = node(planted.clone());
     match bug {
         Bug::SkipParentCheck => {
             let parent = Pen::new(1, 0).write();
@@ -64,6 +65,47 @@ fn promise(bug: Bug, planted: Planted) {
             wiped.edit(vec![put("k", "w")]);
             assert_ne!(crank.own_incarnation(), wiped.own_incarnation());
         }
+        bug => promise_of_governance(bug, planted),
+    }
+}
+
+/// The same of the bugs of who may do what.
+fn promise_of_governance(bug: Bug, planted: Planted) {
+    let mut town = Town::new(planted);
+    match bug {
+        Bug::IgnoreCutOffs | Bug::SkipRebuild => {
+            let lost = town.write("ann", "lost");
+            town.decide("owner", town.remove("ann"));
+            town.deliver_all(&["owner", "ann"]);
+            town.give("ben", &lost);
+            town.share("owner", "ben");
+            assert_eq!(town.read("ben", "lost"), None);
+        }
+        Bug::AwaitBeyond => {
+            let lost = town.write("ann", "lost");
+            town.give("ben", &lost);
+            town.write("ben", "later");
+            town.decide("owner", town.remove("ann"));
+            town.share("owner", "ben");
+            town.deliver_all(&["owner", "ben"]);
+            assert!(town.read("owner", "later").is_some());
+        }
+        Bug::SealToRemoved | Bug::WriteToAnybody => {
+            town.decide("cay", mangrove_protocol::governance::Command::Leave);
+            town.share("cay", "ben");
+            town.write("ben", "secret");
+            town.share("ben", "cay");
+            assert!(!town.can_open("cay", "ben", "secret"));
+        }
+        Bug::KeepAuthority => {
+            town.write("ben", "one");
+            town.decide("owner", town.set_role("ben", mangrove_protocol::governance::Role::Admin));
+            town.deliver_all(&["owner", "ben"]);
+            town.write("ben", "two");
+            let logs = town.logs_of("ben");
+            assert_eq!(logs.len(), 2, "another role, another log");
+        }
+        _ => panic!("{bug:?} has no promise"),
     }
 }
 

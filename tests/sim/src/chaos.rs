@@ -1,6 +1,7 @@
 //! What goes wrong besides the nodes' own business: links, clocks, reboots, keys that come late.
 
 use mangrove_protocol::effect::Input;
+use mangrove_protocol::view::{Keys, Table};
 
 use crate::attrition::Reboot;
 use crate::network::Passage;
@@ -15,6 +16,7 @@ impl World {
         self.again(reboots, Event::Attrition);
         self.again(cuts, Event::CutLinks);
         self.again(self.settings.malice.every_ms, Event::Malice);
+        self.again(self.settings.politics.every_ms, Event::Govern);
         if self.settings.clock_steps.happens() {
             self.again(8_000, Event::StepClock);
         }
@@ -167,37 +169,29 @@ impl World {
         }
     }
 
-    /// Some nodes begin without all keys.
+    /// Keys come to some nodes by another way than boxes.
     pub(crate) fn withhold_keys(&mut self) {
         if !self.settings.late_keys.happens() {
             return;
         }
         for spot in self.spots() {
-            let keep = match self.dice.below(6) {
-                0 => 0,
-                1 | 2 => 1,
-                _ => continue,
-            };
-            let keys = self.nodes.get_mut(spot.node).and_then(|it| it.keys.get_mut(spot.context));
-            let Some(keys) = keys else { continue };
-            keys.truncate(keep);
-            let after_ms = self.dice.below(self.settings.chaos_ms);
-            self.after(after_ms, Event::LearnKey { spot });
+            let is_member = self.settings.politics.is_member(spot.node);
+            if self.dice.chance(500) && is_member {
+                let after_ms = self.dice.below(self.settings.chaos_ms);
+                self.after(after_ms, Event::LearnKey { spot });
+            }
         }
     }
 
     /// The next key that a node lacks comes to it.
     pub(crate) fn learn_key(&mut self, spot: Spot) {
-        let Self { nodes, cast, .. } = self;
-        let Some(keys) = nodes.get_mut(spot.node).and_then(|it| it.keys.get_mut(spot.context))
-        else {
-            return;
-        };
-        let Some(key) = cast.epochs(spot.context).get(keys.len()) else { return };
-        keys.push(key.clone());
-        let key = key.clone();
+        let held = self.nodes.get(spot.node).and_then(|node| node.store.written(spot.context));
+        let Some(held) = held.map(Keys::rows) else { return };
+        let lacking =
+            self.cast.epochs(spot.context).iter().find(|key| !held.contains_key(&key.id()));
+        let Some(key) = lacking.cloned() else { return };
         self.tally.hit("keys learnt late");
         self.feed(spot, Input::Key(key));
-        self.after(100, Event::LearnKey { spot });
+        self.after(2_000, Event::LearnKey { spot });
     }
 }

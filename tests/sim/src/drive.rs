@@ -39,6 +39,7 @@ impl World {
         let State::Up(process) = state else { return None };
         let view = store.written(spot.context)?;
         let cell = process.cells.get_mut(spot.context)?;
+        cell.begun = true;
         let dice = &mut process.entropy;
         let mut entropy = |bytes: &mut [u8]| dice.fill(bytes);
         Some(cell.replica.handle(input, wall_ms, &mut entropy, view))
@@ -224,12 +225,14 @@ impl World {
                 let peer = self.cast.node(with);
                 self.ask_soon(spot, peer);
             }
+            Effect::Decided { to, answer } => self.decided(spot, to, answer),
             Effect::Note(note) => self.noted(spot, &note),
         }
     }
 
     fn beat(&mut self, spot: Spot, beat: Heartbeat) {
-        self.trace.note(self.now_ms, spot.node, "beat", &beat.root);
+        let root = beat.root.map(|root| root.tag).unwrap_or_default();
+        self.trace.note(self.now_ms, spot.node, "beat", &root);
         let checked = oracle::leave::beat(self, spot, &beat);
         self.demand(spot.node, checked);
         self.tally.hit("heartbeats");
@@ -255,6 +258,10 @@ impl World {
                 let what = "a node that settled the same deltas shows another root";
                 self.fail(Some(spot.node), Violation::new("S5", what));
             }
+            Note::Refused { delta, why, .. } => {
+                let checked = oracle::rights::turns_away(self, *delta, *why);
+                self.demand(spot.node, checked);
+            }
             Note::Damaged { delta } => {
                 let what = format!("{delta:?} reads as damaged in a store that damages nothing");
                 self.fail(Some(spot.node), Violation::new("B5", what));
@@ -277,6 +284,10 @@ const fn input_label(input: &Input) -> &'static str {
         Input::Published(_) => "> published",
         Input::Heartbeat { .. } => "> heartbeat",
         Input::Key(_) => "> key",
+        Input::Decide { .. } => "> decide",
+        Input::Agreed { .. } => "> agreed",
+        Input::Joined { .. } => "> joined",
+        Input::Rebuild => "> rebuild",
         Input::Tick => "> tick",
         Input::Stop => "> stop",
     }
@@ -296,9 +307,14 @@ fn note_label(note: &Note) -> (&'static str, DeltaId) {
             Reborn::First => ("incarnation: first", DeltaId::ZERO),
             Reborn::Unclean => ("incarnation: unclean", DeltaId::ZERO),
             Reborn::RolledBack => ("incarnation: rolled back", DeltaId::ZERO),
+            Reborn::Authority => ("incarnation: another role", DeltaId::ZERO),
+            Reborn::Closed => ("incarnation: closed", DeltaId::ZERO),
+            Reborn::Waiting => ("incarnation: the one before waits", DeltaId::ZERO),
         },
+        Note::Epoch { new } => ("epochs begun to write", DeltaId::from_bytes(*new.as_bytes())),
         Note::Diverged { .. } => ("divergence noted", DeltaId::ZERO),
         Note::Damaged { delta } => ("damage noted", *delta),
+        Note::NotHandedOn { .. } => ("keys not handed on", DeltaId::ZERO),
     }
 }
 
@@ -306,6 +322,8 @@ const fn refusal_label(why: Refused) -> &'static str {
     match why {
         Refused::WrongContext => "refused: wrong context",
         Refused::Stranger => "refused: stranger",
+        Refused::CutOff => "refused: cut off",
+        Refused::TooMuchGovernance => "refused: too much governance",
         Refused::NotContinuing => "refused: not continuing",
         Refused::Loose => "refused: loose",
         Refused::ParkingFull => "refused: parking full",

@@ -11,17 +11,18 @@ use std::sync::Arc;
 use mangrove_protocol::delta::{Delta, Unverified};
 use mangrove_protocol::effect::Input;
 use mangrove_protocol::graph::Status;
-use mangrove_protocol::id::{DeltaId, LogId, Seq};
+use mangrove_protocol::id::{DeltaId, LogId, PeerId, Plane, Seq};
 use mangrove_protocol::log::{LogRow, Vector};
 use mangrove_protocol::view::{Deltas, Entries, Logs, Memory, Places, Table};
 
-use crate::network::{Fate, Frame};
+use crate::network::{Asked, Fate, Frame};
 use crate::node::Spot;
 use crate::oracle;
 use crate::world::{Event, Phase, World};
 
-/// Where a delta stands in an answer: settled ones in the order in which they were, then the others.
-pub(crate) type Place = (u64, LogId, Seq, DeltaId);
+/// Where a delta stands in an answer: governance, then data; and of each the settled ones in the order
+/// in which they were, then the others.
+pub(crate) type Place = (Plane, u64, LogId, Seq, DeltaId);
 
 /// Wants that come up within this time become one question.
 const ASK_AFTER_MS: u64 = 100;
@@ -55,7 +56,11 @@ impl World {
             return;
         };
         self.tally.hit("frames sent");
-        if self.phase == Phase::Rest && matches!(frame, Frame::Gossip(_) | Frame::Give { .. }) {
+        let sides = [Spot { node: from, ..to }, to];
+        if self.phase == Phase::Rest
+            && self.are_seated(&sides)
+            && matches!(frame, Frame::Gossip(_) | Frame::Give { .. })
+        {
             self.tally.hit("deltas sent at rest");
         }
         let arrivals = self.network.send(self.now_ms, (from, to.node), frame);
@@ -89,9 +94,7 @@ impl World {
                 let from = self.cast.peer(from);
                 self.feed(to, Input::Heartbeat { from, beat });
             }
-            Frame::Ask { question, vector, after } => {
-                self.answer(from, to, &Asked { question, vector, after });
-            }
+            Frame::Ask(asked) => self.answer(from, to, &asked),
             Frame::Give { question, deltas, next } => {
                 self.deliver(from, to, &deltas);
                 if let Some(next) = next
@@ -100,6 +103,16 @@ impl World {
                     self.ask_soon(to, Some(from));
                 }
             }
+            Frame::Agree { governance } => self.agreed(from, to, governance),
+        }
+    }
+
+    /// A peer holds a governance that may still be the same.
+    fn agreed(&mut self, from: usize, to: Spot, governance: [u8; 32]) {
+        let cell = self.nodes.get_mut(to.node).and_then(|node| node.cell(to.context));
+        if cell.is_some_and(|cell| cell.replica.governance().digest() == governance) {
+            self.tally.hit("governance found equal");
+            self.feed(to, Input::Agreed { with: self.cast.peer(from) });
         }
     }
 
@@ -190,8 +203,10 @@ impl World {
         let (question, after) = (cell.asked, cell.resume.remove(&peer));
         cell.questions.insert(peer, question);
         let vector = cell.replica.stored();
+        let governance = cell.replica.governance().digest();
         self.tally.hit("questions");
-        self.send(spot.node, Spot { node: peer, ..spot }, Frame::Ask { question, vector, after });
+        let asked = Asked { question, vector, governance, after };
+        self.send(spot.node, Spot { node: peer, ..spot }, Frame::Ask(asked));
     }
 
     /// Whether this was the last question to a peer, so that the answer is to go on from there.
@@ -206,16 +221,24 @@ impl World {
     }
 
     fn answer(&mut self, from: usize, spot: Spot, asked: &Asked) {
-        let Asked { question, vector: theirs, after } = asked;
+        let Asked { question, vector: theirs, after, .. } = asked;
+        let Some((ours, governance)) = self.counted(spot) else { return };
+        if governance == asked.governance {
+            self.agreed(from, spot, governance);
+            self.send(spot.node, Spot { node: from, ..spot }, Frame::Agree { governance });
+        }
         let Some(image) = self.image(spot) else { return };
-        let ours = Vector::of(Logs::rows(image), |row| &row.stored);
         if ours == *theirs {
             return;
         }
+        let is_known = self.knows(spot, self.cast.peer(from));
         // Long enough for all parts of an answer.
         let send_all = self.network.nature.loss == 0 && self.now_ms / DOUBT_MS % 2 == 1;
-        let lacking = lacking(image, theirs, Doubt { send_all });
-        let lacking = lacking.into_iter().filter(|(place, _)| after.is_none_or(|it| *place > it));
+        let lacking = lacking(image, &ours, theirs, Doubt { send_all });
+        let due = |(place, _): &(Place, Delta)| {
+            after.is_none_or(|it| *place > it) && (is_known || place.0 == Plane::Governance)
+        };
+        let lacking = lacking.into_iter().filter(due);
         let lacking = lacking.collect::<Vec<_>>();
         let unknown = theirs.0.values().flatten();
         let wants = unknown.into_iter().any(|(_, id)| !Places::rows(image).contains_key(id));
@@ -225,6 +248,20 @@ impl World {
         if wants {
             self.ask_soon(spot, Some(from));
         }
+    }
+
+    /// What a node holds, as far as it counts, and the digest of the governance in it.
+    fn counted(&self, spot: Spot) -> Option<(Vector, [u8; 32])> {
+        let replica = &self.nodes.get(spot.node)?.running()?.cells.get(spot.context)?.replica;
+        Some((replica.stored(), replica.governance().digest()))
+    }
+
+    /// Whether a node knows another as a member or a replica, to whom it shows data.
+    fn knows(&self, spot: Spot, peer: PeerId) -> bool {
+        let process = self.nodes.get(spot.node).and_then(|node| node.running());
+        let Some(cell) = process.and_then(|it| it.cells.get(spot.context)) else { return false };
+        let roster = cell.replica.roster();
+        roster.role(peer).is_some() || roster.replicas().contains(&peer)
     }
 
     fn give(&mut self, spot: Spot, to: usize, question: u64, parts: Vec<Part>) {
@@ -244,13 +281,6 @@ impl World {
             }
         }
     }
-}
-
-/// A question, as it came.
-struct Asked {
-    question: u64,
-    vector: Vector,
-    after: Option<Place>,
 }
 
 struct Part {
@@ -289,16 +319,22 @@ struct Doubt {
 }
 
 /// What a peer who holds this lacks, in an order in which it can be applied.
-fn lacking(image: &Memory, theirs: &Vector, doubt: Doubt) -> Vec<(Place, Delta)> {
+fn lacking(image: &Memory, ours: &Vector, theirs: &Vector, doubt: Doubt) -> Vec<(Place, Delta)> {
     let mut lacking = Vec::new();
     for (log, row) in Logs::rows(image) {
         let tips = theirs.0.get(log).map(Vec::as_slice).unwrap_or_default();
         let held = Held::of(image, row, tips);
+        let counted = ours.0.get(log).map(Vec::as_slice).unwrap_or_default();
+        // What is about to be written is not here yet, nor is anything of it cut off.
+        let durable = counted.iter().all(|(_, tip)| Places::rows(image).contains_key(tip));
+        let clipped = durable && counted != row.stored.as_slice();
+        let within = clipped.then(|| past(image, counted));
         let from = (*log, held.least, DeltaId::ZERO);
         let entries = Entries::rows(image).range(from..).map(|(entry, ())| *entry);
         for (_, seq, id) in entries.take_while(|(of, ..)| of == log) {
             let perhaps = held.unknown.is_some_and(|most| most > seq) && !doubt.send_all;
-            if !perhaps && !held.known.contains(&id) {
+            let counts = within.as_ref().is_none_or(|within| within.contains(&id));
+            if counts && !perhaps && !held.known.contains(&id) {
                 lacking.extend(standing(image, (*log, seq, id)));
             }
         }
@@ -325,26 +361,33 @@ impl Held {
         if let ([(seq, _)], None, false) = (tips, unknown, row.stored.is_forked()) {
             return Self { least: seq.next(), known: BTreeSet::new(), unknown };
         }
-        let mut known = BTreeSet::new();
-        for (_, tip) in tips {
-            let mut at = *tip;
-            while let Some(place) = places.get(&at)
-                && known.insert(at)
-            {
-                at = place.prev;
-            }
-        }
-        Self { least: Seq::FIRST, known, unknown }
+        Self { least: Seq::FIRST, known: past(image, tips), unknown }
     }
 }
 
+/// These deltas, as far as they are held, and all before them in their log.
+fn past(image: &Memory, tips: &[(Seq, DeltaId)]) -> BTreeSet<DeltaId> {
+    let places = Places::rows(image);
+    let mut past = BTreeSet::new();
+    for (_, tip) in tips {
+        let mut at = *tip;
+        while let Some(place) = places.get(&at)
+            && past.insert(at)
+        {
+            at = place.prev;
+        }
+    }
+    past
+}
+
+/// The logs of governance among these.
 fn standing(image: &Memory, (log, seq, id): (LogId, Seq, DeltaId)) -> Option<(Place, Delta)> {
     let order = match Places::rows(image).get(&id)?.status {
         Status::Applied { order } | Status::Void { order, .. } => order,
         Status::Parked { .. } => u64::MAX,
     };
     let delta = Deltas::rows(image).get(&id)?.clone();
-    Some(((order, log, seq, id), delta))
+    Some(((log.plane, order, log, seq, id), delta))
 }
 
 /// The delta in some bytes, if they are one.

@@ -50,10 +50,44 @@ pub enum Trick {
     Elsewhere,
     /// Begins another log.
     NewLog,
+    /// Names a parent under a right that nobody ever conferred.
+    UnknownRight,
+    /// Begins a log as if before it was removed.
+    BackDate,
+    /// Decides what means nothing.
+    GarbageAct,
+    /// Decides something that a later version may know.
+    UnknownAct,
+    /// Decides what is beyond its role.
+    AboveRole,
+    /// Begins an epoch and gives one member a box that does not open.
+    UnequalSeals,
+    /// Decides with a clock that is minutes ahead.
+    SoonAct,
+    /// Continues a decision that it has continued before.
+    ForkAct,
+    /// Ends logs, here and there.
+    Closes,
+    /// Lets in whom nobody knows.
+    Sybils,
 }
 
 impl Trick {
-    /// All of them.
+    /// Those about who may do what.
+    pub const INTRIGUES: [Self; 10] = [
+        Self::UnknownRight,
+        Self::BackDate,
+        Self::GarbageAct,
+        Self::UnknownAct,
+        Self::AboveRole,
+        Self::UnequalSeals,
+        Self::SoonAct,
+        Self::ForkAct,
+        Self::Closes,
+        Self::Sybils,
+    ];
+
+    /// All others.
     pub const ALL: [Self; 16] = [
         Self::Behave,
         Self::Fork,
@@ -73,6 +107,21 @@ impl Trick {
         Self::NewLog,
     ];
 
+    /// Whether it is a decision.
+    const fn governs(self) -> bool {
+        matches!(
+            self,
+            Self::GarbageAct
+                | Self::UnknownAct
+                | Self::AboveRole
+                | Self::UnequalSeals
+                | Self::SoonAct
+                | Self::ForkAct
+                | Self::Closes
+                | Self::Sybils
+        )
+    }
+
     /// Whether what it writes waits for ever, and with it whatever comes after it in the same log.
     const fn blocks(self) -> bool {
         matches!(
@@ -82,6 +131,7 @@ impl Trick {
                 | Self::UnknownVersion
                 | Self::UnknownEpoch
                 | Self::Nonexistent
+                | Self::UnknownRight
         )
     }
 }
@@ -97,8 +147,9 @@ const MANY_LOGS: usize = 20;
 /// What it has written so far.
 #[derive(Debug)]
 pub(crate) struct Hostile {
-    dice: Dice,
+    pub(crate) dice: Dice,
     written: Vec<(usize, Delta)>,
+    pub(crate) acts: usize,
     forks: usize,
     logs: usize,
     twin_acts: usize,
@@ -122,7 +173,14 @@ struct Plan {
 impl Hostile {
     pub(crate) fn new(seed: u64) -> Self {
         let dice = Dice::new(seed, &[7]);
-        Self { dice, written: Vec::new(), forks: 0, logs: 0, twin_acts: 0 }
+        Self { dice, written: Vec::new(), acts: 0, forks: 0, logs: 0, twin_acts: 0 }
+    }
+
+    /// What the hostile member itself has written on one plane of a context.
+    pub(crate) fn written_in(&self, context: usize, plane: Plane) -> Vec<Delta> {
+        let there = self.written.iter().filter(|(of, _)| *of == context);
+        let there = there.map(|(_, delta)| delta).filter(|delta| delta.log().plane == plane);
+        there.cloned().collect()
     }
 }
 
@@ -176,7 +234,9 @@ impl World {
         }
         let keys = self.cast.nodes.get(spot.node)?.clone();
         let image = self.image(spot)?;
-        let of_it = Places::rows(image).iter().filter(|(_, place)| place.log.author == keys.peer());
+        let of_it = Places::rows(image)
+            .iter()
+            .filter(|(_, place)| place.log.author == keys.peer() && place.log.plane == Plane::Data);
         let places = of_it.map(|(id, place)| (*id, place.log, place.seq, place.hlc));
         let places = places.collect::<Vec<_>>();
         let (prev, log, seq, hlc) = *self.hostile.dice.pick(&places)?;
@@ -197,6 +257,11 @@ impl World {
             Trick::NewLog if !flood && self.hostile.logs >= MODEST => Trick::Behave,
             trick => trick,
         };
+        if trick.governs() {
+            let act = self.intrigue(target, trick)?;
+            self.tally.hit(trick_label(trick));
+            return Some(act);
+        }
         let plan = self.plan(target, trick)?;
         self.tally.hit(trick_label(trick));
         self.sign(target.context, plan)
@@ -208,7 +273,7 @@ impl World {
             Trick::Stranger => self.cast.stranger.clone(),
             _ => self.cast.mallory.clone(),
         };
-        let (log, seq, prev, least) = self.place(context, trick, &keys)?;
+        let (log, seq, prev, least) = self.place(target, trick, &keys)?;
         let (deps, past) = self.parents(target, trick, &log)?;
         let least = least.max(past);
         let now_ms = crate::world::BEGINNING_MS + self.now_ms;
@@ -217,6 +282,7 @@ impl World {
             Trick::SoonClock => {
                 Hlc::new(now_ms + dice.between(61_000, 180_000), 0).max(least.after(0)?)
             }
+            Trick::BackDate => least.after(crate::world::BEGINNING_MS - 60_000)?,
             Trick::FarClock => Hlc::new(now_ms + 365 * 24 * 3_600_000, 0),
             Trick::LateClock => Hlc::from_bits(least.bits().saturating_sub(dice.below(3))),
             _ => least.after(now_ms)?,
@@ -228,22 +294,21 @@ impl World {
     /// Where its next delta stands, and the clock of the one before.
     fn place(
         &mut self,
-        context: usize,
+        target: Spot,
         trick: Trick,
         keys: &NodeKeys,
     ) -> Option<(LogId, Seq, DeltaId, Hlc)> {
-        let own = self.hostile.written.iter().filter(|(of, delta)| {
-            *of == context
-                && delta.log().author == keys.peer()
-                && delta.context() == self.cast.context(context)
+        let context = target.context;
+        let mut own = self.hostile.written_in(context, Plane::Data);
+        own.retain(|delta| {
+            delta.log().author == keys.peer() && delta.context() == self.cast.context(context)
         });
-        let own = own.map(|(_, delta)| delta.clone()).collect::<Vec<_>>();
         let last = match trick {
             Trick::Fork => {
                 self.hostile.forks += 1;
                 self.hostile.dice.pick(&own).cloned()
             }
-            Trick::NewLog => None,
+            Trick::NewLog | Trick::BackDate => None,
             trick if trick.blocks() => None,
             _ => own.last().cloned(),
         };
@@ -255,7 +320,11 @@ impl World {
         }
         let Some(last) = last else {
             self.hostile.logs += 1;
-            let authority = self.cast.roster.authority(keys.peer());
+            let authority = match trick {
+                Trick::Stranger => None,
+                Trick::BackDate => self.cast.right(context, keys.peer()),
+                _ => self.hostile_right(target),
+            };
             let log = LogId {
                 author: keys.peer(),
                 authority: authority.unwrap_or(AuthorityId::from_bytes([9; 32])),
@@ -272,7 +341,7 @@ impl World {
         let image = self.image(target)?;
         let heads = Heads::rows(image).values().filter(|tip| tip.log != *log).copied();
         let mut tips = heads.take(2).collect::<Vec<_>>();
-        if trick == Trick::FarClock || !self.hostile.dice.chance(600) {
+        if matches!(trick, Trick::FarClock | Trick::BackDate) || !self.hostile.dice.chance(600) {
             tips.clear();
         }
         let image = self.image(target)?;
@@ -283,11 +352,13 @@ impl World {
                 let first = tips.first_mut()?;
                 first.seq = first.seq.next();
             }
-            Trick::Nonexistent => {
+            Trick::Nonexistent | Trick::UnknownRight => {
                 let incarnation = Incarnation::new(self.hostile.dice.next());
                 let id = DeltaId::from_bytes(self.hostile.dice.bytes());
                 let author = self.cast.peer(target.node);
-                let authority = self.cast.roster.authority(author)?;
+                let known = self.cast.right(target.context, author);
+                let unknown = AuthorityId::from_bytes(self.hostile.dice.bytes());
+                let authority = if trick == Trick::UnknownRight { unknown } else { known? };
                 let log = LogId { author, authority, incarnation, plane: Plane::Data };
                 tips.push(Tip { log, seq: Seq::FIRST, id });
             }
@@ -371,5 +442,15 @@ const fn trick_label(trick: Trick) -> &'static str {
         Trick::Stranger => "tricks: stranger",
         Trick::Elsewhere => "tricks: elsewhere",
         Trick::NewLog => "tricks: new log",
+        Trick::UnknownRight => "tricks: parent under an unknown right",
+        Trick::BackDate => "tricks: back-dated log",
+        Trick::GarbageAct => "tricks: garbage act",
+        Trick::UnknownAct => "tricks: unknown act",
+        Trick::AboveRole => "tricks: act above its role",
+        Trick::UnequalSeals => "tricks: unequal seals",
+        Trick::SoonAct => "tricks: soon act",
+        Trick::ForkAct => "tricks: fork of governance",
+        Trick::Closes => "tricks: close",
+        Trick::Sybils => "tricks: sybil",
     }
 }

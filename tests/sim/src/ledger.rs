@@ -10,6 +10,8 @@ use mangrove_protocol::request::{Request, RequestId, Version};
 use mangrove_protocol::view::{Memory, Places, Table};
 
 use crate::node::Spot;
+use crate::oracle::room::Room;
+use crate::politics::Pending;
 use crate::verdict::Violation;
 
 /// A call that was made.
@@ -25,6 +27,8 @@ pub(crate) struct Ledger {
     /// Calls without an answer yet.
     pub(crate) open: BTreeMap<ReplyTo, Call>,
     calls: u64,
+    /// Decisions without an answer yet.
+    decisions: BTreeMap<ReplyTo, Pending>,
     /// What was confirmed and must be there.
     pub(crate) acked: BTreeMap<Spot, BTreeMap<DeltaId, Seq>>,
     /// The delta that holds a request with an id, by the memory that its node has of it.
@@ -37,6 +41,8 @@ pub(crate) struct Ledger {
     pub(crate) authored: BTreeMap<Spot, BTreeSet<DeltaId>>,
     /// Whoever else has the keys of a node.
     pub(crate) dishonest: BTreeSet<PeerId>,
+    /// What waits, as of the last commit.
+    pub(crate) rooms: BTreeMap<Spot, Room>,
     /// The root that goes with what is settled.
     roots: BTreeMap<(usize, [u8; 32]), [u8; 32]>,
     /// The last versions told while one commit is let out.
@@ -57,15 +63,31 @@ impl Ledger {
         to
     }
 
+    /// Writes down a decision that is asked for.
+    pub(crate) fn propose(&mut self, pending: Pending) -> ReplyTo {
+        self.calls += 1;
+        let to = ReplyTo(self.calls);
+        self.decisions.insert(to, pending);
+        to
+    }
+
+    /// Takes out a decision that has its answer.
+    pub(crate) fn settle(&mut self, to: ReplyTo, spot: Spot) -> Option<Pending> {
+        self.decisions.remove(&to).filter(|pending| pending.spot == spot)
+    }
+
     /// Takes out the calls that nobody will answer any more.
     pub(crate) fn lose(&mut self, node: usize) -> Vec<Call> {
+        self.decisions.retain(|_, pending| pending.spot.node != node);
         let lost = self.open.extract_if(.., |_, call| call.spot.node == node);
         lost.map(|(_, call)| call).collect()
     }
 
     /// Every call to this node has its answer.
     pub(crate) fn check_answered(&self, node: usize) -> Result<(), Violation> {
-        let open = self.open.values().filter(|call| call.spot.node == node).count();
+        let calls = self.open.values().map(|call| call.spot);
+        let spots = calls.chain(self.decisions.values().map(|pending| pending.spot));
+        let open = spots.filter(|spot| spot.node == node).count();
         if open > 0 {
             return Err(Violation::new("S14", format!("{open} calls were never answered")));
         }

@@ -7,6 +7,7 @@
 //! It depends on the protocol alone: a seed never links a database, a network or a runtime. It will
 //! never read a clock or roll dice of its own; all randomness comes from the seed.
 
+mod assembly;
 pub mod attrition;
 pub mod bug;
 pub mod campaign;
@@ -15,12 +16,15 @@ mod chaos;
 pub mod dice;
 mod drive;
 mod exchange;
+mod founding;
 pub mod hostile;
+mod intrigue;
 mod ledger;
 mod life;
 mod network;
 mod node;
 mod oracle;
+pub mod politics;
 mod recovery;
 pub mod settings;
 pub mod store;

@@ -3,14 +3,17 @@
 use std::collections::BTreeMap;
 
 use mangrove_protocol::effect::Input;
-use mangrove_protocol::replica::{Config, Durability, Replica};
-use mangrove_protocol::view::{Owns, Table};
+use mangrove_protocol::planted::Planted;
+use mangrove_protocol::replica::{Bounds, Config, Durability, Replica};
+use mangrove_protocol::view::{Memory, Owns, Places, Table};
 
 use crate::attrition::Reboot;
 use crate::bug::Bug;
 use crate::dice::Dice;
+use crate::founding::Founding;
 use crate::node::{Cell, Flight, Life, Process, Spot, State};
 use crate::oracle;
+use crate::store::Store;
 use crate::world::{Event, Phase, World};
 
 impl World {
@@ -94,13 +97,58 @@ impl World {
 
     fn wipe(&mut self, at: usize) {
         self.tally.hit("reboots: wipe");
+        let left = (0..self.settings.contexts).map(|context| self.left(Spot { node: at, context }));
+        let left = left.collect();
         let Some(node) = self.nodes.get_mut(at) else { return };
-        node.store.wipe();
+        node.store.wipe(left);
         node.memory += 1;
         for context in 0..self.settings.contexts {
             self.ledger.forgive(Spot { node: at, context }, None);
         }
         self.end(at);
+    }
+
+    /// What a node has of a context after its storage was lost: what it began with, or nothing, as
+    /// long as somebody else can tell it who may do what.
+    fn left(&mut self, spot: Spot) -> Memory {
+        let node = self.nodes.get(spot.node);
+        let beginning = node.and_then(|node| node.beginning.get(spot.context)).cloned();
+        let told = (0..self.settings.nodes)
+            .any(|node| node != spot.node && self.knows_founding(Spot { node, ..spot }));
+        match told && self.dice.chance(500) {
+            true => {
+                self.tally.hit("nodes that forgot even who may do what");
+                Memory::default()
+            }
+            false => beginning.unwrap_or_default(),
+        }
+    }
+
+    /// Whether a node will always know how a context began.
+    pub(crate) fn knows_founding(&self, spot: Spot) -> bool {
+        let last = self.cast.contexts.get(spot.context).map(Founding::last);
+        let image = self.nodes.get(spot.node).and_then(|node| node.store.synced(spot.context));
+        image.zip(last).is_some_and(|(image, last)| Places::rows(image).contains_key(&last))
+    }
+
+    /// Gives every node what it begins with.
+    pub(crate) fn hand_out(&mut self) {
+        for node in 0..self.settings.nodes {
+            let beginning = (0..self.settings.contexts).map(|context| {
+                let spot = Spot { node, context };
+                let mut config = self.config(spot);
+                (config.bounds, config.planted) = (Bounds::default(), Planted::default());
+                let mut dice = Dice::new(self.settings.seed, &[9, node as u64, context as u64]);
+                let founding = self.cast.contexts.get(context);
+                let founding = founding.filter(|_| self.settings.politics.is_member(node));
+                founding.map(|it| it.stored(&config, &mut dice)).unwrap_or_default()
+            });
+            let beginning = beginning.collect::<Vec<_>>();
+            if let Some(node) = self.nodes.get_mut(node) {
+                node.store = Store::holding(beginning.clone());
+                node.beginning = beginning;
+            }
+        }
     }
 
     /// Whether the sync that ends fails.
@@ -185,6 +233,7 @@ impl World {
             cells.push(Cell {
                 replica: Replica::boot(config, wall_ms, view),
                 flight: Flight::None,
+                begun: false,
                 must_sync: false,
                 wake_at_ms: None,
                 asking: BTreeMap::new(),
@@ -219,12 +268,10 @@ impl World {
 
     fn config(&self, spot: Spot) -> Config {
         let node = self.nodes.get(spot.node);
-        let epochs = node.and_then(|node| node.keys.get(spot.context)).cloned();
         Config {
             context: self.cast.context(spot.context),
             keys: self.cast.nodes.get(spot.node).unwrap_or(&self.cast.mallory).clone(),
-            roster: self.cast.roster.clone(),
-            epochs: epochs.unwrap_or_default(),
+            mode: oracle::mode(&self.settings, spot.node),
             durability: node.map_or(Durability::Fsync, |node| node.durability),
             bounds: self.settings.bounds,
             planted: Bug::planted(self.bug),

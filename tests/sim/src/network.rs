@@ -17,11 +17,23 @@ pub(crate) enum Frame {
     Gossip(Arc<[u8]>),
     /// Where a node stands, to everybody.
     Beat(Heartbeat),
-    /// What a node holds; it asks for the rest, from a place on if this goes on where an answer
-    /// ended.
-    Ask { question: u64, vector: Vector, after: Option<Place> },
+    /// A question for what a node lacks.
+    Ask(Asked),
     /// Deltas that the other lacks, and where to go on if these are not all.
     Give { question: u64, deltas: Vec<Arc<[u8]>>, next: Option<Place> },
+    /// The governance that the sender holds, which the other said that it holds too.
+    Agree { governance: [u8; 32] },
+}
+
+/// What a node holds; it asks for the rest.
+#[derive(Debug, Clone)]
+pub(crate) struct Asked {
+    pub(crate) question: u64,
+    pub(crate) vector: Vector,
+    /// The governance that has had its turn.
+    pub(crate) governance: [u8; 32],
+    /// From here on, if this goes on where an answer ended.
+    pub(crate) after: Option<Place>,
 }
 
 impl Frame {
@@ -29,22 +41,23 @@ impl Frame {
         match self {
             Self::Gossip(_) => "gossip",
             Self::Beat(_) => "beat",
-            Self::Ask { .. } => "ask",
+            Self::Ask(_) => "ask",
             Self::Give { .. } => "give",
+            Self::Agree { .. } => "agree",
         }
     }
 
     fn bytes(&self) -> u64 {
         match self {
             Self::Gossip(bytes) => bytes.len() as u64,
-            Self::Beat(_) => 128,
-            Self::Ask { vector, .. } => 128 + 64 * vector.0.len() as u64,
+            Self::Beat(_) | Self::Agree { .. } => 128,
+            Self::Ask(Asked { vector, .. }) => 128 + 64 * vector.0.len() as u64,
             Self::Give { deltas, .. } => deltas.iter().map(|bytes| bytes.len() as u64).sum(),
         }
     }
 
     const fn is_stream(&self) -> bool {
-        matches!(self, Self::Ask { .. } | Self::Give { .. })
+        matches!(self, Self::Ask(_) | Self::Give { .. } | Self::Agree { .. })
     }
 
     /// The deltas in it.
@@ -52,7 +65,7 @@ impl Frame {
         match self {
             Self::Gossip(bytes) => std::slice::from_mut(bytes),
             Self::Give { deltas, .. } => deltas,
-            Self::Beat(_) | Self::Ask { .. } => &mut [],
+            Self::Beat(_) | Self::Ask(_) | Self::Agree { .. } => &mut [],
         }
     }
 }

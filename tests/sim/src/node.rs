@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use mangrove_protocol::effect::Held;
 use mangrove_protocol::replica::{Durability, Replica};
-use mangrove_protocol::seal::EpochKey;
 use mangrove_protocol::view::{Batch, Memory};
 
 use crate::dice::Dice;
@@ -29,8 +28,8 @@ pub(crate) struct Node {
     pub(crate) durability: Durability,
     /// How far its wall clock is ahead, in milliseconds.
     pub(crate) skew_ms: i64,
-    /// The keys of epochs that it holds, by context.
-    pub(crate) keys: Vec<Vec<EpochKey>>,
+    /// What it is given at the beginning, and sometimes again when its storage is gone, by context.
+    pub(crate) beginning: Vec<Memory>,
     pub(crate) life: Life,
     pub(crate) state: State,
     /// Counts how often its storage was gone, or lost what was confirmed, by right.
@@ -62,6 +61,8 @@ pub(crate) struct Process {
 pub(crate) struct Cell {
     pub(crate) replica: Replica,
     pub(crate) flight: Flight,
+    /// Whether it has taken its first input.
+    pub(crate) begun: bool,
     /// Whether the commit in flight counts only once it is synced, whatever the setting says.
     pub(crate) must_sync: bool,
     /// When it is to be woken, in simulated time.

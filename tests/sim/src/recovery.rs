@@ -10,21 +10,24 @@ use mangrove_protocol::id::DeltaId;
 use mangrove_protocol::log::Vector;
 use mangrove_protocol::op::Value;
 use mangrove_protocol::request::{Edit, Request};
-use mangrove_protocol::view::{Logs, Memory, Outbox, Places, Table, Waiting};
+use mangrove_protocol::view::{Deltas, Memory, Outbox, Places, Table, Waiting};
 
+use crate::assembly::Assembly;
 use crate::attrition::Reboot;
 use crate::network::Passage;
 use crate::node::{Flight, Spot};
 use crate::oracle;
 use crate::oracle::image::Moment;
+use crate::oracle::law::{Law, Reach};
 use crate::oracle::reference::{Opened, State};
 use crate::settings::Links;
 use crate::verdict::Violation;
 use crate::workload::key;
 use crate::world::{Event, Phase, World};
 
-/// How long convergence may take when nothing has to be waited for.
-const BOUND_MS: u64 = 120_000;
+/// How long convergence may take when nothing has to be waited for but keys that nobody needs to write
+/// under.
+const BOUND_MS: u64 = 240_000;
 /// Deltas that a node takes with one commit when it catches up, at the least.
 const DELTAS_AT_ONCE: u64 = 4;
 /// How long nothing may happen afterwards.
@@ -44,6 +47,8 @@ pub(crate) struct Recovery {
     marked: BTreeMap<Spot, DeltaId>,
     events: u64,
     commits: u64,
+    /// Those who must have everything.
+    seated: BTreeSet<Spot>,
 }
 
 impl World {
@@ -77,7 +82,8 @@ impl World {
         let malice_ms = if self.settings.malice.every_ms > 0 { 400_000 } else { 0 };
         let commit_ms = self.settings.disk.sync_ms + self.settings.disk.write_ms + 100;
         let backlog = self.tally.count("most deltas in a context");
-        BOUND_MS + clocks_ms + malice_ms + backlog * commit_ms / DELTAS_AT_ONCE
+        let at_once = DELTAS_AT_ONCE.min(self.settings.bounds.deltas_per_step as u64).max(1);
+        BOUND_MS + clocks_ms + malice_ms + backlog * commit_ms / at_once
     }
 
     fn choose_core(&mut self) {
@@ -90,6 +96,19 @@ impl World {
             let at = self.dice.index(self.core.len());
             self.core.remove(at);
         }
+        self.include_founding();
+    }
+
+    /// Somebody in the core knows who may do what, or else nobody there could ever do anything.
+    fn include_founding(&mut self) {
+        for context in 0..self.settings.contexts {
+            let knows = |node: &usize| self.knows_founding(Spot { node: *node, context });
+            if !self.core.iter().any(knows) {
+                let other = (0..self.settings.nodes).find(knows);
+                self.core.extend(other);
+                self.core.sort_unstable();
+            }
+        }
     }
 
     pub(crate) fn core_spots(&self) -> Vec<Spot> {
@@ -100,9 +119,6 @@ impl World {
         for other in self.core.clone() {
             self.network.set(node, other, Passage::Open);
             self.network.set(other, node, Passage::Open);
-        }
-        for context in 0..self.settings.contexts {
-            self.after(1_000, Event::LearnKey { spot: Spot { node, context } });
         }
     }
 
@@ -124,10 +140,16 @@ impl World {
 
     /// Writes, once, on top of all that a node has: whatever it applied, others must apply too.
     pub(crate) fn mark(&mut self, spot: Spot) {
-        if self.phase != Phase::Recovery || self.recovery.marked.contains_key(&spot) {
+        if self.phase != Phase::Recovery {
             return;
         }
         self.after(5_000, Event::Mark { spot });
+        let assembly = self.assembly(spot.context);
+        let is_marked = self.recovery.marked.contains_key(&spot);
+        // Keys are handed on before a write, so that some write is needed.
+        if !self.may_write(&assembly, spot) || (is_marked && self.lacks_key(&assembly).is_none()) {
+            return;
+        }
         let waits = self.recovery.marks.get(&spot).copied().flatten();
         if waits.is_some_and(|to| self.ledger.open.contains_key(&to)) {
             return;
@@ -168,30 +190,41 @@ impl World {
     }
 
     fn behind(&self) -> Result<(), String> {
-        let spots = self.core_spots();
-        if let Some(spot) = spots.iter().find(|spot| !self.recovery.marked.contains_key(spot)) {
-            return Err(format!("{spot:?} could not write"));
+        self.core_spots().iter().try_for_each(|spot| self.busy(*spot))?;
+        for context in 0..self.settings.contexts {
+            let assembly = self.assembly(context);
+            let marked = |spot: &Spot| self.recovery.marked.contains_key(spot);
+            let writers = assembly.members.iter().filter(|spot| self.may_write(&assembly, **spot));
+            if let Some(spot) = writers.clone().find(|spot| !marked(spot)) {
+                return Err(format!("{spot:?} could not write"));
+            }
+            self.disagrees(&assembly)?;
+            match self.settings.is_uneven() {
+                true => assembly.all().try_for_each(|spot| self.lacks_due(spot))?,
+                false => self.differs(&assembly)?,
+            }
+            if let Some((spot, epoch)) = self.lacks_key(&assembly) {
+                return Err(format!("{spot:?} is not given the key of {epoch:?}"));
+            }
         }
-        for spot in &spots {
-            self.busy(*spot)?;
-        }
-        match self.settings.is_uneven() {
-            true => spots.iter().try_for_each(|spot| self.lacks_due(*spot)),
-            false => (0..self.settings.contexts).try_for_each(|context| self.differs(context)),
-        }
+        Ok(())
     }
 
     /// All store the same.
-    fn differs(&self, context: usize) -> Result<(), String> {
-        let spots = self.core_spots().into_iter().filter(|spot| spot.context == context);
-        let mut images = spots.filter_map(|spot| Some((spot, self.image(spot)?)));
-        let Some((first, image)) = images.next() else { return Ok(()) };
-        let stored = |image: &Memory| Vector::of(Logs::rows(image), |row| &row.stored);
-        let reference = stored(image);
-        match images.find(|(_, other)| stored(other) != reference) {
-            Some((spot, other)) => Err(difference(first, image, spot, other)),
+    fn differs(&self, assembly: &Assembly) -> Result<(), String> {
+        let mut images =
+            assembly.all().filter_map(|spot| Some((spot, self.stored(spot)?, self.image(spot)?)));
+        let Some((first, reference, image)) = images.next() else { return Ok(()) };
+        match images.find(|(_, stored, _)| *stored != reference) {
+            Some((spot, _, other)) => Err(difference(first, image, spot, other)),
             None => Ok(()),
         }
+    }
+
+    /// What a running node stores, as far as it counts.
+    fn stored(&self, spot: Spot) -> Option<Vector> {
+        let process = self.nodes.get(spot.node)?.running()?;
+        Some(process.cells.get(spot.context)?.replica.stored())
     }
 
     /// A node has settled whatever another had when it wrote its mark. What nobody cites may be
@@ -200,10 +233,16 @@ impl World {
         let Some(image) = self.image(spot).filter(|_| !self.settings.malice.flood.happens()) else {
             return Ok(());
         };
+        let law = Law::of(self.cast.context(spot.context), image);
+        let beyond = |by: &Spot, mark: &DeltaId| {
+            let delta = self.image(*by).and_then(|theirs| Deltas::rows(theirs).get(mark));
+            delta
+                .is_some_and(|delta| matches!(law.reach(&delta.tip()), Reach::Beyond | Reach::Kept))
+        };
         let marks = self.recovery.marked.iter().filter(|(by, _)| by.context == spot.context);
         for (by, mark) in marks {
             let place = Places::rows(image).get(mark);
-            if !place.is_some_and(|place| place.status.is_settled()) {
+            if !place.is_some_and(|place| place.status.is_settled()) && !beyond(by, mark) {
                 let theirs = self.image(*by).unwrap_or(image);
                 return Err(difference(*by, theirs, spot, image));
             }
@@ -215,8 +254,14 @@ impl World {
         let node = self.nodes.get(spot.node);
         let cell = node.and_then(|node| node.running()?.cells.get(spot.context));
         let Some(cell) = cell else { return Err(format!("{spot:?} does not run")) };
-        if !cell.replica.is_idle() || !matches!(cell.flight, Flight::None) {
+        if cell.replica.is_rebuilding()
+            || !cell.replica.is_idle()
+            || !matches!(cell.flight, Flight::None)
+        {
             return Err(format!("{spot:?} is busy"));
+        }
+        if cell.replica.is_tending() {
+            return Err(format!("{spot:?} may yet hand on keys"));
         }
         let soon_ms = self.wall_ms(spot.node) + MAX_AHEAD_MS + 24 * 3_600_000;
         let Some(image) = self.image(spot) else { return Ok(()) };
@@ -233,9 +278,17 @@ impl World {
     fn begin_rest(&mut self) {
         let took_ms = self.now_ms - self.recovery.began_ms;
         self.tally.most("most ms to converge", took_ms);
+        let contexts = 0..self.settings.contexts;
+        let seated = contexts.flat_map(|context| self.assembly(context).all().collect::<Vec<_>>());
+        self.recovery.seated = seated.collect();
         // What is on its way may still come.
         self.phase = Phase::Settling;
         self.after(SETTLE_MS, Event::Rest);
+    }
+
+    /// Whether these are among those who must have everything.
+    pub(crate) fn are_seated(&self, spots: &[Spot]) -> bool {
+        spots.iter().all(|spot| self.recovery.seated.contains(spot))
     }
 
     /// One part of the rest is over.
@@ -261,15 +314,23 @@ impl World {
                 .and_then(|()| oracle::check_acked(self, spot))
                 .and_then(|()| self.ledger.check_answered(spot.node));
             self.demand(spot.node, checked);
-            self.check_parked(spot);
+            self.check_voided(spot);
             let memory = self.nodes.get(spot.node).map(|node| node.memory).unwrap_or_default();
             if memory > 0 {
                 self.tally.hit("nodes that forgot and caught up");
             }
         }
         for context in 0..self.settings.contexts {
-            self.check_same(context);
-            self.check_once(context);
+            let assembly = self.assembly(context);
+            assembly.members.iter().for_each(|spot| self.check_parked(*spot));
+            if !self.settings.is_uneven() {
+                self.check_agreed(&assembly);
+            }
+            self.tally.add("members at the end", assembly.members.len() as u64);
+            self.tally.add("replicas at the end", assembly.replicas.len() as u64);
+            self.tally.add("nodes that are no members at the end", assembly.others.len() as u64);
+            self.check_same(&assembly);
+            self.check_once(&assembly);
         }
         self.tally.hit("runs");
         self.phase = Phase::Over;
@@ -286,6 +347,11 @@ impl World {
         }
         let commits = self.tally.count("commits") - self.recovery.commits;
         let sent = self.tally.count("deltas sent at rest");
+        // Who is no member may have what the members do not know of yet.
+        let strangers = self.core_spots().iter().any(|spot| !self.are_seated(&[*spot]));
+        if strangers {
+            return;
+        }
         if !self.settings.is_uneven() && !self.settings.core_only.happens() && commits + sent > 0 {
             let what = format!("{commits} commits and {sent} deliveries after convergence");
             self.fail(None, Violation::new("Q2", what));
@@ -304,9 +370,8 @@ impl World {
     }
 
     /// S5: everybody shows the same.
-    fn check_same(&mut self, context: usize) {
-        let spots = self.core_spots();
-        let here = spots.iter().filter(|spot| spot.context == context);
+    fn check_same(&mut self, assembly: &Assembly) {
+        let here = assembly.members.iter();
         let states = here.filter_map(|spot| Some((spot.node, State::stored(self.image(*spot)?))));
         let states = states.collect::<Vec<_>>();
         let Some(((_, first), others)) = states.split_first() else { return };
@@ -320,9 +385,9 @@ impl World {
     }
 
     /// S7: a request with an id is in one delta, unless its node forgot that it had written it.
-    fn check_once(&mut self, context: usize) {
-        let Some(node) = self.core.first().copied() else { return };
-        let Self { nodes, cast, payloads, .. } = self;
+    fn check_once(&mut self, assembly: &Assembly) {
+        let Some(Spot { node, context }) = assembly.members.first().copied() else { return };
+        let Self { nodes, cast, payloads, epochs, .. } = self;
         let image = nodes.get(node).and_then(|node| node.store.written(context));
         let Some(image) = image else { return };
         let forgot = |author| {
@@ -331,9 +396,9 @@ impl World {
         let mut once: BTreeSet<String> = BTreeSet::new();
         let mut twice = None;
         for id in applied(image) {
-            let delta = mangrove_protocol::view::Deltas::rows(image).get(&id);
+            let delta = Deltas::rows(image).get(&id);
             let Some(delta) = delta.filter(|delta| !forgot(delta.log().author)) else { continue };
-            let Opened::Payload(payload) = payloads.open(delta, cast.epochs(context)) else {
+            let Opened::Payload(payload) = payloads.open(delta, epochs) else {
                 continue;
             };
             let named = payload.events().filter(|event| event.name.starts_with("client-"));

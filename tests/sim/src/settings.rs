@@ -1,11 +1,13 @@
 //! What a seed decides before anything happens: who takes part, under which settings, and which
 //! faults will be seen. A random subset of everything finds what everything at once hides.
 
+use mangrove_protocol::governance::Role;
 use mangrove_protocol::replica::{Bounds, Durability};
 
 use crate::attrition::Attrition;
 use crate::dice::Dice;
 use crate::hostile::Trick;
+use crate::politics::Matter;
 
 /// The settings of one run.
 #[derive(Debug, Clone)]
@@ -36,7 +38,9 @@ pub struct Settings {
     pub skew_ms: u64,
     /// Whether clocks jump while nodes run.
     pub clock_steps: Occurrence,
-    /// Whether some nodes learn a later epoch's key only after others write under it.
+    /// Who may do what at the beginning.
+    pub politics: Politics,
+    /// Whether some nodes are given boxes at the beginning that do not open.
     pub late_keys: Occurrence,
     /// What applications do.
     pub work: Work,
@@ -134,6 +138,23 @@ pub struct Malice {
     pub flood: Occurrence,
 }
 
+/// Who may do what at the beginning.
+#[derive(Debug, Clone)]
+pub struct Politics {
+    /// The node that founds the contexts.
+    pub founder: usize,
+    /// What each of the other nodes is; none for one who is no member yet.
+    pub roles: Vec<Option<Role>>,
+    /// What the hostile member is.
+    pub mallory: Role,
+    /// The node that keeps everything and can read nothing, once it is enlisted.
+    pub replica: Option<usize>,
+    /// How far apart decisions are; none if 0.
+    pub every_ms: u64,
+    /// What is decided, each as often as it is to be drawn.
+    pub matters: Vec<Matter>,
+}
+
 /// About how many calls are made in a run at most.
 const MOST_CALLS: u64 = 600;
 
@@ -144,7 +165,8 @@ impl Settings {
         let dice = &mut dice;
         let nodes = dice.index(4) + 2;
         let contexts = if dice.chance(300) { 2 } else { 1 };
-        let malice = Malice::draw(dice, nodes);
+        let politics = Politics::draw(seed, nodes);
+        let malice = Malice::draw(dice, nodes).plotting(seed, &politics);
         let bounds = bounds(dice, &malice);
         let chaos_ms = dice.between(20_000, 60_000);
         let mut work = Work::draw(dice, &bounds);
@@ -154,7 +176,7 @@ impl Settings {
         let buffered = *dice.pick(&[0, 0, 500, 1000]).unwrap_or(&0);
         let durability = (0..nodes)
             .map(|_| if dice.chance(buffered) { Durability::Buffered } else { Durability::Fsync });
-        Self {
+        let settings = Self {
             seed,
             nodes,
             contexts,
@@ -168,12 +190,30 @@ impl Settings {
             cut_every_ms: dice.pick(&rate).copied().unwrap_or_default(),
             skew_ms: dice.pick(&[0, 50, 5_000, 150_000]).copied().unwrap_or_default(),
             clock_steps: Occurrence::draw(dice, 200),
+            politics,
             late_keys: Occurrence::draw(dice, 250),
             work,
             malice,
             core_only: if nodes > 2 { Occurrence::draw(dice, 250) } else { Occurrence::Never },
             round_ms: *dice.pick(&[(5_000, 20_000), (2_000, 4_000)]).unwrap_or(&(5_000, 9_000)),
-        }
+        };
+        if Dice::new(seed, &[2]).chance(80) { settings.with_brief_lives() } else { settings }
+    }
+
+    /// Nodes end well and lose power in turn, soon after one another, and little of what they write
+    /// is synced: what a clean end leaves behind shows when the next end is none.
+    fn with_brief_lives(mut self) -> Self {
+        self.durability.fill(Durability::Buffered);
+        self.attrition = Attrition {
+            prob_graceful: 1,
+            prob_crash: 0,
+            prob_power: 1,
+            prob_wipe: 0,
+            ..self.attrition
+        };
+        self.reboot_every_ms = 4_000;
+        self.disk.flush_ms = 20_000;
+        self
     }
 
     /// Whether nodes may end up with different deltas stored: what nobody cites may be refused by
@@ -196,6 +236,8 @@ fn bounds(dice: &mut Dice, malice: &Malice) -> Bounds {
         parked_bytes_per_member: if parked > 0 { parked } else { usual.parked_bytes_per_member },
         parked_bytes: if parked > 0 { parked * 2 } else { usual.parked_bytes },
         logs_per_authority: if malice.flood.happens() { 24 } else { usual.logs_per_authority },
+        governance_per_member: usual.governance_per_member,
+        decisions: *dice.pick(&[1, usual.decisions]).unwrap_or(&1),
     }
 }
 
@@ -254,7 +296,52 @@ impl Work {
     }
 }
 
+impl Politics {
+    fn draw(seed: u64, nodes: usize) -> Self {
+        let mut dice = Dice::new(seed, &[8]);
+        let dice = &mut dice;
+        let every_ms = *dice.pick(&[0, 1_500, 4_000, 10_000]).unwrap_or(&0);
+        let founder = dice.index(nodes);
+        let seniors = *dice.pick(&[0, 200, 600]).unwrap_or(&0);
+        let late = if every_ms > 0 { *dice.pick(&[0, 250]).unwrap_or(&0) } else { 0 };
+        let roles = (0..nodes).map(|_| (!dice.chance(late)).then(|| draw_role(dice, seniors)));
+        let roles = roles.collect();
+        let mallory = if every_ms > 0 { draw_role(dice, seniors) } else { Role::Writer };
+        let replica = (every_ms > 0 && nodes > 2 && dice.chance(500)).then(|| dice.index(nodes));
+        let replica = replica.filter(|replica| *replica != founder);
+        let share = dice.between(300, 1_000);
+        let drawn = Matter::ALL.into_iter().filter(|_| dice.chance(share));
+        let matters = drawn.flat_map(|(matter, weight)| (0..weight).map(move |_| matter));
+        let matters = matters.collect();
+        Self { founder, roles, mallory, replica, every_ms, matters }
+    }
+
+    /// Whether a node takes part from the beginning.
+    pub fn is_member(&self, node: usize) -> bool {
+        let invited = self.roles.get(node).is_some_and(Option::is_some);
+        node == self.founder || (invited && self.replica != Some(node))
+    }
+}
+
+fn draw_role(dice: &mut Dice, seniors: u64) -> Role {
+    match dice.chance(seniors) {
+        true => *dice.pick(&[Role::Owner, Role::Admin, Role::Admin]).unwrap_or(&Role::Admin),
+        false => Role::Writer,
+    }
+}
+
 impl Malice {
+    /// The same, also out to meddle with who may do what where others decide about that.
+    fn plotting(mut self, seed: u64, politics: &Politics) -> Self {
+        let mut dice = Dice::new(seed, &[11]);
+        if politics.every_ms > 0 {
+            let share = dice.between(0, 700);
+            let drawn = Trick::INTRIGUES.into_iter().filter(|_| dice.chance(share));
+            self.tricks.extend(drawn);
+        }
+        self
+    }
+
     fn draw(dice: &mut Dice, nodes: usize) -> Self {
         let every_ms = *dice.pick(&[0, 0, 700, 3_000]).unwrap_or(&0);
         let share = dice.between(200, 900);

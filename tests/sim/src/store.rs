@@ -50,9 +50,14 @@ pub struct Loss {
 impl Store {
     /// An empty store for so many contexts.
     pub fn new(contexts: usize) -> Self {
+        Self::holding(vec![Memory::default(); contexts])
+    }
+
+    /// A store that holds these contexts from the beginning.
+    pub fn holding(contexts: Vec<Memory>) -> Self {
         Self {
-            synced: vec![Memory::default(); contexts],
-            written: vec![Memory::default(); contexts],
+            synced: contexts.clone(),
+            written: contexts,
             tail: VecDeque::new(),
             next: Ticket(1),
             poisoned: false,
@@ -135,9 +140,9 @@ impl Store {
         self.poisoned = false;
     }
 
-    /// Everything is gone.
-    pub fn wipe(&mut self) {
-        *self = Self { next: self.next, ..Self::new(self.synced.len()) };
+    /// Everything is gone but what is given back at once.
+    pub fn wipe(&mut self, left: Vec<Memory>) {
+        *self = Self { next: self.next, ..Self::holding(left) };
     }
 }
 

@@ -200,6 +200,10 @@ impl World {
         if let Ok(written) = &answer {
             self.marked(spot, to, written.delta);
         }
+        if let Err(fault) = &answer {
+            let checked = oracle::rights::refuses(self, spot, fault);
+            self.demand(spot.node, checked);
+        }
         match answer {
             Ok(written) => {
                 let checked = self.confirmed(spot, &call, &written);

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use mangrove_protocol::id::DeltaId;
+use mangrove_protocol::id::{DeltaId, EpochId};
+use mangrove_protocol::seal::EpochKey;
 
 use crate::attrition::Reboot;
 use crate::bug::Bug;
@@ -48,6 +49,7 @@ pub(crate) enum Event {
     StepClock,
     LearnKey { spot: Spot },
     Malice,
+    Govern,
     Inspect,
     Recover,
     Mark { spot: Spot },
@@ -86,9 +88,13 @@ pub(crate) struct World {
     pub(crate) hostile: Hostile,
     pub(crate) ledger: Ledger,
     pub(crate) payloads: Payloads,
+    /// The keys of all epochs that ever were, which no node has to itself.
+    pub(crate) epochs: BTreeMap<EpochId, EpochKey>,
     pub(crate) tally: Tally,
     pub(crate) trace: Trace,
     pub(crate) dice: Dice,
+    /// What decides about decisions.
+    pub(crate) ballot: Dice,
     pub(crate) recovery: crate::recovery::Recovery,
     queue: BTreeMap<(u64, u64), Event>,
     scheduled: u64,
@@ -123,17 +129,20 @@ impl World {
     fn new(settings: Settings, bug: Option<Bug>, detail: Detail) -> Self {
         let cast = Cast::new(&settings);
         let mut dice = Dice::new(settings.seed, &[4]);
+        let ballot = Dice::new(settings.seed, &[10]);
         let nodes = settings.durability.iter().map(|durability| Node {
-            store: Store::new(settings.contexts),
+            store: Store::new(0),
             durability: *durability,
             skew_ms: skew(&mut dice, settings.skew_ms),
-            keys: cast.epochs.clone(),
+            beginning: Vec::new(),
             life: Life(0),
             state: State::Down,
             memory: 0,
         });
         let nodes = nodes.collect();
-        Self {
+        let epochs = cast.contexts.iter().flat_map(|it| &it.epochs);
+        let epochs = epochs.map(|key| (key.id(), key.clone())).collect();
+        let mut world = Self {
             network: Network::new(settings.seed, settings.links),
             hostile: Hostile::new(settings.seed),
             core: (0..settings.nodes).collect(),
@@ -141,6 +150,7 @@ impl World {
             cast,
             nodes,
             dice,
+            ballot,
             now_ms: 0,
             phase: Phase::Chaos,
             clients: BTreeMap::new(),
@@ -152,8 +162,11 @@ impl World {
             queue: BTreeMap::new(),
             scheduled: 0,
             failure: None,
+            epochs,
             settings,
-        }
+        };
+        world.hand_out();
+        world
     }
 
     /// Every context of every node.
@@ -248,6 +261,7 @@ impl World {
             Event::StepClock => self.step_clock(),
             Event::LearnKey { spot } => self.learn_key(spot),
             Event::Malice => self.malice(),
+            Event::Govern => self.govern(),
             Event::Inspect => self.inspect(),
             Event::Recover => self.recover(),
             Event::Mark { spot } => self.mark(spot),

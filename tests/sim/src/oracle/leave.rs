@@ -1,12 +1,13 @@
 //! What is looked at when something leaves a node: it must derive from what is durable there.
 
 use mangrove_protocol::delta::Delta;
-use mangrove_protocol::log::Vector;
 use mangrove_protocol::replica::beat::Heartbeat;
 use mangrove_protocol::replica::feed::FeedItem;
 use mangrove_protocol::request::Written;
-use mangrove_protocol::view::{Deltas, Feed, History, Logs, Outbox, Places, Roots, Table};
+use mangrove_protocol::view::{Deltas, Feed, Keys, Outbox, Owns, Places, Roots, Table};
 
+use super::image;
+use super::law::Law;
 use crate::node::Spot;
 use crate::verdict::Violation;
 use crate::world::World;
@@ -40,6 +41,9 @@ pub(crate) fn notify(world: &mut World, spot: Spot, position: u64, item: &FeedIt
         return early(format!("feed item {position} is told before it is durable"));
     }
     world.tally.hit("feed items told");
+    if let FeedItem::Rebuilt { .. } = item {
+        world.tally.hit("states made anew");
+    }
     let Some(cell) = world.nodes.get_mut(spot.node).and_then(|it| it.cell(spot.context)) else {
         return Ok(());
     };
@@ -55,6 +59,8 @@ pub(crate) fn notify(world: &mut World, spot: Spot, position: u64, item: &FeedIt
 pub(crate) fn reply(world: &World, spot: Spot, written: &Written) -> Checked {
     let place = world.image(spot).and_then(|image| Places::rows(image).get(&written.delta));
     match place {
+        // What was confirmed before may have to wait again since.
+        Some(place) if place.seq == written.seq && written.duplicate => Ok(()),
         Some(place) if place.seq == written.seq && place.status.is_settled() => Ok(()),
         Some(place) => Err(Violation::new("S9", format!("confirmed what is {place:?}"))),
         None => early(format!("{:?} is confirmed before it is durable", written.delta)),
@@ -64,12 +70,32 @@ pub(crate) fn reply(world: &World, spot: Spot, written: &Written) -> Checked {
 /// A node says where it stands.
 pub(crate) fn beat(world: &World, spot: Spot, beat: &Heartbeat) -> Checked {
     let Some(image) = world.image(spot) else { return Ok(()) };
-    let stored = Vector::of(Logs::rows(image), |row| &row.stored).digest();
-    let applied = Vector::of(Logs::rows(image), |row| &row.applied).digest();
+    let own = Owns::rows(image).get(&()).cloned().unwrap_or_default();
+    if own.rebuild.is_some() {
+        let blank = beat.root.is_none();
+        return if blank { Ok(()) } else { early("a root is told while it is made anew".into()) };
+    }
+    let law = Law::of(world.cast.context(spot.context), image);
+    let (stored, applied) = (law.stored().digest(), law.applied().digest());
+    let same = (beat.stored == stored, beat.applied == applied, beat.deltas == own.settled);
+    if same != (true, true, true) {
+        let process = world.nodes.get(spot.node).and_then(|node| node.running());
+        if let Some(cell) = process.and_then(|it| it.cells.get(spot.context)) {
+            image::ends_agree("kept", &cell.replica.stored(), &law.stored(), &law)?;
+            image::ends_agree("counted", &cell.replica.applied(), &law.applied(), &law)?;
+        }
+        return early(format!("a heartbeat tells of what is not durable: {same:?}"));
+    }
     let root = Roots::rows(image).get(&()).cloned().unwrap_or_default().digest();
-    let count = History::rows(image).len() as u64;
-    if (beat.stored, beat.applied, beat.root, beat.deltas) != (stored, applied, root, count) {
-        return early("a heartbeat tells of what is not durable".to_owned());
+    let Some(sealed) = beat.root else { return Ok(()) };
+    let Some(key) = Keys::rows(image).get(&sealed.epoch) else {
+        return early("a root is sealed under a key that is not durable".to_owned());
+    };
+    let secret = blake3::derive_key("mangrove 2026 sealed root v1", key.as_bytes());
+    let mut hasher = blake3::Hasher::new_keyed(&secret);
+    hasher.update(&root).update(&beat.nonce.to_le_bytes());
+    if *hasher.finalize().as_bytes() != sealed.tag {
+        return early("a heartbeat tells of a root that is not durable".to_owned());
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use mangrove_protocol::delta::Delta;
 use mangrove_protocol::fold::{AbsoluteDot, Stamp, Touched};
 use mangrove_protocol::graph::Void;
-use mangrove_protocol::id::{DeltaId, PeerId};
+use mangrove_protocol::id::{DeltaId, EpochId, PeerId};
 use mangrove_protocol::op::{DotDelta, Key, Kind, Op, Payload, Undecodable, Value};
 use mangrove_protocol::root::{self, Leaf, Root};
 use mangrove_protocol::seal::{self, EpochKey};
@@ -19,7 +19,7 @@ use crate::exchange;
 #[derive(Debug, Default)]
 pub(crate) struct Payloads {
     authentic: BTreeMap<[u8; 32], Option<Delta>>,
-    seen: BTreeSet<DeltaId>,
+    seen: BTreeMap<DeltaId, PeerId>,
     opened: BTreeMap<DeltaId, Opened>,
 }
 
@@ -42,25 +42,37 @@ impl Payloads {
         let hash = *blake3::hash(bytes).as_bytes();
         let found = self.authentic.entry(hash).or_insert_with(|| exchange::authentic(bytes));
         if let Some(delta) = found {
-            self.seen.insert(delta.id());
+            self.seen.insert(delta.id(), delta.log().author);
         }
         found.clone()
     }
 
     /// Whether it ever came over a link.
     pub(crate) fn was_sent(&self, delta: DeltaId) -> bool {
-        self.seen.contains(&delta)
+        self.seen.contains_key(&delta)
+    }
+
+    /// Who wrote what came over a link.
+    pub(crate) fn author(&self, delta: DeltaId) -> Option<PeerId> {
+        self.seen.get(&delta).copied()
     }
 
     /// What is in a delta, to those who hold these keys.
-    pub(crate) fn open(&mut self, delta: &Delta, keys: &[EpochKey]) -> &Opened {
-        self.opened.entry(delta.id()).or_insert_with(|| open(delta, keys))
+    pub(crate) fn open(&mut self, delta: &Delta, keys: &BTreeMap<EpochId, EpochKey>) -> Opened {
+        if let Some(known) = self.opened.get(&delta.id()) {
+            return known.clone();
+        }
+        let opened = open(delta, keys);
+        if !matches!(opened, Opened::NoKey) {
+            self.opened.insert(delta.id(), opened.clone());
+        }
+        opened
     }
 }
 
-fn open(delta: &Delta, keys: &[EpochKey]) -> Opened {
+fn open(delta: &Delta, keys: &BTreeMap<EpochId, EpochKey>) -> Opened {
     let epoch = delta.header().seal.epoch();
-    let Some(key) = keys.iter().find(|key| Some(key.id()) == epoch) else { return Opened::NoKey };
+    let Some(key) = epoch.and_then(|epoch| keys.get(&epoch)) else { return Opened::NoKey };
     match seal::open(delta, key).map(|payload| Payload::decode(&payload)) {
         Err(_) => Opened::Void(Void::Sealed),
         Ok(Ok(payload)) => Opened::Payload(Arc::new(payload)),
