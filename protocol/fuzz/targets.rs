@@ -22,7 +22,7 @@ use mangrove_protocol::wire;
 pub(crate) type Target = fn(&[u8]);
 
 /// All of them, by name.
-pub(crate) const ALL: [(&str, Target); 8] = [
+pub(crate) const ALL: [(&str, Target); 9] = [
     ("delta", delta),
     ("header", header),
     ("payload", payload),
@@ -30,6 +30,7 @@ pub(crate) const ALL: [(&str, Target); 8] = [
     ("text", text),
     ("act", act),
     ("join", join),
+    ("sync", sync),
     ("ticket", ticket),
 ];
 
@@ -103,6 +104,13 @@ pub(crate) fn act(bytes: &[u8]) {
 /// A message of the exchange at the door.
 pub(crate) fn join(bytes: &[u8]) {
     if let Ok(message) = Message::decode(bytes) {
+        assert_eq!(message.encode(), bytes);
+    }
+}
+
+/// A message of a sync session.
+pub(crate) fn sync(bytes: &[u8]) {
+    if let Ok(message) = mangrove_protocol::sync::Message::decode(bytes) {
         assert_eq!(message.encode(), bytes);
     }
 }

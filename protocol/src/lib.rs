@@ -27,6 +27,7 @@ pub mod replica;
 pub mod request;
 pub mod root;
 pub mod seal;
+pub mod sync;
 pub mod ticket;
 pub mod view;
 pub mod wire;

@@ -85,6 +85,7 @@ fn good() -> Vec<Vec<u8>> {
         crate::founding::grant(4, mangrove_protocol::governance::Role::Writer).encode(),
         knock.encode(),
         ticket.to_text().into_bytes(),
+        mangrove_protocol::sync::Message::Credit { bytes: 9 }.encode(),
     ]
 }
 

@@ -49,6 +49,8 @@ mod repeating;
 #[cfg(test)]
 mod roots;
 #[cfg(test)]
+mod syncing;
+#[cfg(test)]
 mod tables;
 #[cfg(test)]
 mod tamper;
