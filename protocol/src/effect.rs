@@ -255,6 +255,9 @@ pub enum Undecided {
     /// It does not fit a delta.
     #[error("it is too large for one delta")]
     TooLarge,
+    /// This node has written as much governance as others keep of one member.
+    #[error("this member has decided more than others keep of one member")]
+    Exhausted,
 }
 
 /// A proof that a commit is durable. Only the store makes one, after the sync.

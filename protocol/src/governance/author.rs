@@ -1,5 +1,6 @@
 //! The one who decides: by which right, and what would come of it.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::act::{Act, CutOff};
@@ -9,6 +10,14 @@ use super::refusal::Refusal;
 use super::roster::{Deed, Roster};
 use crate::clock::Hlc;
 use crate::id::{DeltaId, Incarnation, LogId, PeerId, Plane, Seq};
+use crate::limits::DELTA_BYTES;
+
+/// Bytes of the ends that one act names: half of a delta, the other half being for a rotation.
+const CUT_BYTES: u64 = DELTA_BYTES / 2;
+/// Bytes of the end of a log, besides its heads.
+const LOG_BYTES: u64 = 77;
+/// Bytes of a head.
+const HEAD_BYTES: u64 = 40;
 
 const SUPPOSED_CONTEXT: &str = "mangrove 2026 supposed deed v1";
 
@@ -61,7 +70,34 @@ impl<'a> Author<'a> {
         for cut in accepted.into_iter().filter(|cut| cut.log.author == of && logs(&cut.log)) {
             all.entry(cut.log).or_default().extend(cut.heads);
         }
-        all.into_iter().map(|(log, heads)| CutOff::at(log, heads)).collect()
+        self.fitting(all.into_iter().map(|(log, heads)| CutOff::at(log, heads)).collect())
+    }
+
+    /// As many ends of logs as an act has room for, so that nobody is safe from being removed by
+    /// writing many logs. Left out are, first, governance logs that give nothing but boxes, and the
+    /// shortest first; what is not named is cut at its start.
+    fn fitting(&self, cuts: Vec<CutOff>) -> Vec<CutOff> {
+        let bytes = |cut: &CutOff| LOG_BYTES + HEAD_BYTES * cut.heads.len() as u64;
+        if cuts.iter().map(bytes).sum::<u64>() <= CUT_BYTES {
+            return cuts;
+        }
+        let deeds = self.sight.roster.deeds.values();
+        let weighty = deeds.filter(|deed| !matches!(deed.act, Act::Seal { .. } | Act::Rotate(_)));
+        let weighty: BTreeSet<_> = weighty.map(|deed| deed.log).collect();
+        let mut ranked: Vec<_> = cuts
+            .into_iter()
+            .map(|cut| {
+                let weighs = cut.log.plane == Plane::Data || weighty.contains(&cut.log);
+                (weighs, cut.heads.last().copied(), cut)
+            })
+            .collect();
+        ranked.sort_unstable_by_key(|(weighs, last, _)| Reverse((*weighs, *last)));
+        let mut room = CUT_BYTES;
+        let kept = ranked.into_iter().map_while(|(_, _, cut)| {
+            room = room.checked_sub(bytes(&cut))?;
+            Some((cut.log, cut))
+        });
+        kept.collect::<BTreeMap<_, _>>().into_values().collect()
     }
 
     /// The roster as it would be with these acts.

@@ -213,6 +213,11 @@ impl Keyring {
         !Ladder::of(&self.keys, roster).strays.is_empty()
     }
 
+    /// Whether several epochs lead to keys that no other leads to, so that a new one would spare boxes.
+    pub fn has_tops(&self, roster: &Roster) -> bool {
+        Ladder::of(&self.keys, roster).tops.len() > 1
+    }
+
     fn take(&mut self, key: EpochKey, new: &mut Vec<EpochKey>) {
         if self.add(key.clone()) {
             new.push(key);

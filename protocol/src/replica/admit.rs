@@ -107,7 +107,9 @@ impl Replica {
         }
         let governs = delta.log().plane == Plane::Governance;
         let held = self.government.held_of(delta.log().author);
-        if governs && held >= self.config.bounds.governance_per_member {
+        let is_full = held >= self.config.bounds.governance_per_member;
+        // What a cut-off names is taken all the same: to remove a member is the cure.
+        if governs && is_full && !self.government.is_named(delta.log()) {
             return Err(Refused::TooMuchGovernance);
         }
         Ok(())
@@ -180,9 +182,14 @@ impl Replica {
             if clip.is_some_and(|clip| clip.misses(id)) {
                 return true;
             }
-            let waiting = waiting_for(&step.over, Cause::Parent(id), DeltaId::ZERO);
-            if waiting.iter().any(by_another) {
-                return true;
+            let mut after = DeltaId::ZERO;
+            loop {
+                let waiting = waiting_for(&step.over, Cause::Parent(id), after);
+                if waiting.iter().any(by_another) {
+                    return true;
+                }
+                let Some(last) = waiting.last() else { break };
+                after = *last;
             }
             branch.extend(self.loose.continuing(id));
         }

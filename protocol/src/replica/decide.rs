@@ -136,6 +136,10 @@ impl Replica {
         entropy: &mut impl Entropy,
         act: Act,
     ) -> Result<Delta, Undecided> {
+        // What others would not take would divide this node from them.
+        if self.decided() >= self.config.bounds.governance_per_member {
+            return Err(Undecided::Exhausted);
+        }
         self.renew(step, entropy);
         let log = self.own_log(Plane::Governance).ok_or(Refusal::NotAMember)?;
         let (seq, prev) = self.end_of(&log);
@@ -216,6 +220,11 @@ impl Replica {
             self.append_act(step, entropy, Act::Close { cut })?;
         }
         Ok(())
+    }
+
+    /// How much governance this member has written.
+    pub(super) fn decided(&self) -> usize {
+        self.government.held_of(self.peer())
     }
 
     /// Whether this node may write data.

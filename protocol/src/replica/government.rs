@@ -201,7 +201,8 @@ impl Government {
         match self.reach(view, logs, tip) {
             Reach::Beyond | Reach::Unknown if self.planted.has(Bug::AwaitBeyond) => {}
             Reach::Kept | Reach::Beyond => return Parent::CutOff,
-            Reach::Unknown if self.agreed => return Parent::CutOff,
+            // What is made anew had its turn before.
+            Reach::Unknown if self.agreed || self.turn != u64::MAX => return Parent::CutOff,
             Reach::Unknown | Reach::Within => {}
         }
         match view.get::<Places>(&tip.id) {
@@ -298,16 +299,20 @@ impl Government {
         Changed::Nothing
     }
 
-    /// A delta is held no more that was stored in a log; there is no row if it was the last one.
+    /// A governance delta is held no more.
+    pub(super) fn release(&mut self, author: PeerId) {
+        if let Some(held) = self.by_author.get_mut(&author) {
+            *held = held.saturating_sub(1);
+        }
+    }
+
+    /// Deltas are held no more that were stored in a log; there is no row if it holds nothing now.
     pub(super) fn shrink(
         &mut self,
         view: &impl View,
         log: &LogId,
         row: Option<&LogRow>,
     ) -> Changed {
-        if let (Plane::Governance, Some(held)) = (log.plane, self.by_author.get_mut(&log.author)) {
-            *held = held.saturating_sub(1);
-        }
         match (self.clips.get(log), row) {
             (Some(clip), Some(row)) => {
                 let again = clip.again(view, log, row);
@@ -330,9 +335,10 @@ impl Government {
         }
     }
 
-    /// No delta has had its turn.
+    /// No data has had its turn.
     pub(super) fn start_over(&mut self) {
-        self.clips.values_mut().for_each(|clip| clip.applied = crate::log::Tips::default());
+        let data = self.clips.iter_mut().filter(|(log, _)| log.plane == Plane::Data);
+        data.for_each(|(_, clip)| clip.applied = crate::log::Tips::default());
     }
 
     /// The same log with the same cut-offs, of which more or less is held: who leaned on where it

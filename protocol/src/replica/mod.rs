@@ -270,12 +270,13 @@ impl Replica {
     ) -> Effects {
         let mut effects = Effects { now: std::mem::take(&mut self.opening), ..Effects::default() };
         self.take(input, now_ms, &mut effects.now);
-        if !self.in_flight {
-            effects.commit = self.step(now_ms, entropy, view, &mut effects.now);
-        }
+        // Before the step: what a heartbeat tells of is durable.
         if !self.in_flight && self.rhythm.is_due(now_ms) && !self.stopping {
             effects.now.push(Effect::Beat(self.heartbeat(now_ms, entropy)));
             self.rhythm.beaten(now_ms);
+        }
+        if !self.in_flight {
+            effects.commit = self.step(now_ms, entropy, view, &mut effects.now);
         }
         effects.wake_at_ms = self.wake_at_ms(now_ms, view);
         effects

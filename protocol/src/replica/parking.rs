@@ -9,7 +9,7 @@ use crate::clock::Hlc;
 use crate::delta::Delta;
 use crate::effect::{Effect, Note, Refused};
 use crate::graph::{Cause, Place, Status};
-use crate::id::{DeltaId, PeerId, Tip};
+use crate::id::{DeltaId, PeerId, Plane, Tip};
 use crate::view::{self, Deltas, Entries, Logs, Places, View, Waiting};
 
 /// How many clock-parked deltas are looked at to make room for one.
@@ -167,8 +167,13 @@ impl Replica {
             branch.extend(continuing(&step.over, id));
             at += 1;
         }
+        let log = step.over.get::<Places>(&id).map(|place| place.log);
         for id in branch.into_iter().rev() {
             self.withdraw(step, id);
+        }
+        if let Some(log) = log {
+            let changed = self.government.shrink(&step.over, &log, self.logs.get(&log));
+            self.heed(step, changed);
         }
     }
 
@@ -191,8 +196,9 @@ impl Replica {
                 step.over.put::<Logs>(place.log, row.clone());
             }
         }
-        let changed = self.government.shrink(&step.over, &place.log, self.logs.get(&place.log));
-        self.heed(step, changed);
+        if place.log.plane == Plane::Governance {
+            self.government.release(place.log.author);
+        }
     }
 
     /// What no longer reads as what was stored is forgotten, with what continues it, and asked for

@@ -95,7 +95,7 @@ impl Replica {
         self.root = Root::empty();
         self.government.start_over();
         for (log, row) in &mut self.logs {
-            if !row.applied.is_empty() {
+            if log.plane == Plane::Data && !row.applied.is_empty() {
                 row.applied = Tips::default();
                 step.over.put::<Logs>(*log, row.clone());
             }

@@ -141,9 +141,13 @@ impl Replica {
         let order = self.own.settled;
         self.own.settled += 1;
         step.over.put::<History>(order, delta.id());
-        let row = self.logs.entry(*delta.log()).or_default();
-        row.applied.extend(delta.header().prev, delta.seq(), delta.id());
-        step.over.put::<Logs>(*delta.log(), row.clone());
+        // Of governance, what had its turn stands while state is made anew.
+        let settles = delta.log().plane == Plane::Data || self.government.turn == u64::MAX;
+        if settles {
+            let row = self.logs.entry(*delta.log()).or_default();
+            row.applied.extend(delta.header().prev, delta.seq(), delta.id());
+            step.over.put::<Logs>(*delta.log(), row.clone());
+        }
         self.lean(step, delta);
         let told = step.over.get::<Places>(&delta.id()).is_some_and(|place| place.told);
         let status = match &outcome {
@@ -153,7 +157,9 @@ impl Replica {
         let tells = matches!(outcome, Outcome::Apply(_));
         let place = Place { told: told || tells, ..place(delta, status) };
         step.over.put::<Places>(delta.id(), place);
-        self.government.advance(&step.over, delta);
+        if settles {
+            self.government.advance(&step.over, delta);
+        }
         match outcome {
             Outcome::Apply(payload) => self.fold(step, delta, &payload, (order, told)),
             Outcome::Govern(act) if !self.government.roster.knows(delta.id()) => {

@@ -29,7 +29,10 @@ impl Replica {
     /// due to them.
     pub(super) fn tend<V: View>(&mut self, step: &mut Step<'_, V>, entropy: &mut impl Entropy) {
         let is_sane = self.clocks.at_odds_ms(step.now_ms).is_none();
-        if !self.government.unsealed || self.stopping || !self.may_write() || !is_sane {
+        // What it may decide in all is kept for what is asked of it.
+        let spares = self.decided() < self.config.bounds.governance_per_member / 2;
+        let may = !self.stopping && self.may_write() && is_sane && spares;
+        if !self.government.unsealed || !may {
             self.tend_at_ms = None;
             return;
         }
@@ -65,10 +68,17 @@ impl Replica {
         let Government { roster, keyring, .. } = &mut self.government;
         let missing = keyring.missing(roster, BOXES_PER_WRITE);
         let all = !keyring.is_behind() && missing.len() < BOXES_PER_WRITE;
+        if missing.len() == BOXES_PER_WRITE && keyring.has_tops(roster) {
+            // One new epoch leads to all others, with one box for each member.
+            self.rotate(step, entropy)?;
+            self.government.unsealed = true;
+            return Ok(());
+        }
         for seal in missing {
             self.append_act(step, entropy, seal)?;
         }
-        self.government.unsealed = !all;
+        let Government { roster, keyring, .. } = &mut self.government;
+        self.government.unsealed = !all || keyring.has_strays(roster);
         Ok(())
     }
 
