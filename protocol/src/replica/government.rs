@@ -156,7 +156,11 @@ impl Government {
             // Not one head is left.
             Standing::Nothing => Ends::At(vec![Vec::new()]),
             Standing::Within(sets) if sets.is_empty() => Ends::Nowhere,
-            Standing::Within(sets) => Ends::At(sets),
+            Standing::Within(mut sets) => {
+                sets.sort_unstable();
+                sets.dedup();
+                Ends::At(sets)
+            }
         }
     }
 

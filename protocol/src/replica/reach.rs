@@ -28,99 +28,57 @@ pub(super) enum Reach {
     Unknown,
 }
 
-/// One set of heads, at which a log ends.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Fence {
-    heads: Vec<Head>,
-    highest: Option<Seq>,
-    /// Whether a head is not held: until it is, only what is above all of them is excluded.
-    missing: bool,
-    /// Up to this place the log has no branches; the last of all if it has none.
-    shared: u64,
-    /// What is left in of the branches.
-    kept: BTreeSet<DeltaId>,
-}
-
-impl Fence {
-    pub(super) fn new(view: &impl View, log: &LogId, row: &LogRow, heads: &[Head]) -> Self {
-        let is_held = |(seq, id): &&Head| {
-            view.get::<Places>(id).is_some_and(|place| place.log == *log && place.seq == *seq)
-        };
-        let held = heads.iter().filter(is_held).copied().collect::<Vec<_>>();
-        let highest = heads.iter().map(|(seq, _)| *seq).max();
-        let missing = held.len() < heads.len();
-        let mut fence = Self {
-            heads: heads.to_vec(),
-            highest,
-            missing,
-            shared: u64::MAX,
-            kept: BTreeSet::new(),
-        };
-        if row.stored.is_forked() {
-            let tips = row.stored.as_slice().iter().map(|tip| (*tip, false));
-            let mut descent = Descent::from(tips.chain(held.into_iter().map(|head| (head, true))));
-            while let Some(((_, id), is_kept)) = descent.next(view) {
-                if is_kept {
-                    fence.kept.insert(id);
-                }
-            }
-            fence.shared = descent.joined().map_or(0, Seq::get);
-        }
-        fence
-    }
-
-    /// Whether it leaves a delta of its log in, of which it is known whether it is held there.
-    fn holds(&self, (seq, id): Head, is_held: bool) -> bool {
-        if Some(seq) > self.highest {
-            return false;
-        }
-        if self.missing || !is_held {
-            return self.missing;
-        }
-        seq.get() <= self.shared || self.kept.contains(&id)
-    }
-
-    /// The last of those up to `tip` that it leaves in.
-    fn clip(&self, view: &impl View, log: &LogId, tip: Head) -> Option<Head> {
-        let highest = self.highest?;
-        let mut at = tip;
-        while !self.holds(at, true) {
-            if at.0.get() <= self.shared {
-                return the_one(view, log, highest);
-            }
-            at = prev(view, at)?;
-        }
-        Some(at)
-    }
-}
-
 /// A way down from several deltas of one log, the highest first, until one alone is left, or none.
-struct Descent(BTreeMap<Head, bool>);
+struct Descent(BTreeMap<Head, Marks>);
+
+/// Which sets of heads a delta is before, or at: a bit for each set.
+#[derive(Debug, Clone, Default)]
+struct Marks(Vec<u64>);
+
+impl Marks {
+    fn of(set: usize) -> Self {
+        let mut marks = vec![0; set / 64 + 1];
+        if let Some(last) = marks.last_mut() {
+            *last = 1 << (set % 64);
+        }
+        Self(marks)
+    }
+
+    fn join(&mut self, Self(other): &Self) {
+        if self.0.len() < other.len() {
+            self.0.resize(other.len(), 0);
+        }
+        self.0.iter_mut().zip(other).for_each(|(ours, theirs)| *ours |= theirs);
+    }
+
+    fn count(&self) -> usize {
+        self.0.iter().map(|bits| bits.count_ones() as usize).sum()
+    }
+}
 
 impl Descent {
     /// Marks are handed down.
-    fn from(heads: impl Iterator<Item = (Head, bool)>) -> Self {
+    fn from(heads: impl Iterator<Item = (Head, Marks)>) -> Self {
         let mut descent = Self(BTreeMap::new());
-        heads.for_each(|(head, mark)| descent.enter(head, mark));
+        heads.for_each(|(head, marks)| descent.enter(head, &marks));
         descent
     }
 
-    fn enter(&mut self, head: Head, mark: bool) {
-        *self.0.entry(head).or_default() |= mark;
+    fn enter(&mut self, head: Head, marks: &Marks) {
+        self.0.entry(head).or_default().join(marks);
     }
 
-    /// The next one and whether it is marked.
-    fn next(&mut self, view: &impl View) -> Option<(Head, bool)> {
+    fn next(&mut self, view: &impl View) -> Option<(Head, Marks)> {
         // What begins a log meets no other.
         let begins = |(seq, _): &Head| *seq == Seq::FIRST;
         if self.0.len() < 2 && !self.0.keys().all(begins) {
             return None;
         }
-        let (head, mark) = self.0.pop_last()?;
+        let (head, marks) = self.0.pop_last()?;
         if let Some(before) = prev(view, head) {
-            self.enter(before, mark);
+            self.enter(before, &marks);
         }
-        Some((head, mark))
+        Some((head, marks))
     }
 
     /// Where all ways have met, if they have.
@@ -134,7 +92,7 @@ impl Descent {
 /// Of governance all that is kept has its turn: the roster knows what of it counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Clip {
-    fences: Vec<Fence>,
+    bounds: Bounds,
     /// What is kept of what is stored.
     pub(super) stored: Tips,
     /// What counts of what had its turn.
@@ -144,69 +102,163 @@ pub(super) struct Clip {
 impl Clip {
     /// The log as these sets of heads leave it.
     pub(super) fn new(view: &impl View, log: &LogId, row: &LogRow, sets: &[Vec<Head>]) -> Self {
-        let fences = sets.iter().map(|heads| Fence::new(view, log, row, heads)).collect::<Vec<_>>();
-        let clip = |fence: &Fence, tip: Head| fence.clip(view, log, tip);
-        let by_any = |tips: &Tips| {
+        let bounds = Bounds::new(view, log, row, sets);
+        let left = |tips: &Tips, needs| {
             let tips = tips.as_slice().iter();
-            let kept = tips.flat_map(|tip| fences.iter().filter_map(|fence| clip(fence, *tip)));
-            ends(view, kept.collect())
+            ends(view, tips.filter_map(|tip| bounds.last(view, log, *tip, needs)).collect())
         };
-        let by_all = |tips: &Tips| {
-            let tips = tips.as_slice().iter();
-            let left = |tip: &Head| fences.iter().try_fold(*tip, |tip, fence| clip(fence, tip));
-            ends(view, tips.filter_map(left).collect())
-        };
-        let stored = by_any(&row.stored);
+        let stored = left(&row.stored, Needs::Any);
         let applied = match log.plane {
-            Plane::Governance => by_any(&row.applied),
-            Plane::Data => by_all(&row.applied),
+            Plane::Governance => left(&row.applied, Needs::Any),
+            Plane::Data => left(&row.applied, Needs::All),
         };
-        Self { fences, stored, applied }
+        Self { bounds, stored, applied }
     }
 
     /// The same with what has become known of the log.
     pub(super) fn again(&self, view: &impl View, log: &LogId, row: &LogRow) -> Self {
-        let sets = self.fences.iter().map(|fence| fence.heads.clone()).collect::<Vec<_>>();
-        Self::new(view, log, row, &sets)
+        Self::new(view, log, row, &self.bounds.sets)
     }
 
     /// The sets of heads that it is made of.
     pub(super) fn has_sets(&self, sets: &[Vec<Head>]) -> bool {
-        self.fences.iter().map(|fence| &fence.heads).eq(sets)
+        self.bounds.sets == sets
     }
 
-    /// Whether a delta is the head that is missed somewhere.
+    /// Whether a delta is a head that is missed.
     pub(super) fn misses(&self, id: DeltaId) -> bool {
-        let names = |fence: &Fence| fence.missing && fence.heads.iter().any(|(_, it)| *it == id);
-        self.fences.iter().any(names)
+        self.bounds.missing.contains(&id)
     }
 
     /// Whether a delta of the log is left in.
     pub(super) fn reach(&self, view: &impl View, tip: &Tip) -> Reach {
         let held = view.get::<Places>(&tip.id);
         let is_held = held.is_some_and(|it| it.log == tip.log && it.seq == tip.seq);
-        let holds = |fence: &Fence| fence.holds((tip.seq, tip.id), is_held);
-        tell(tip.log.plane, self.fences.iter().map(holds))
+        let holds = |needs| self.bounds.holds((tip.seq, tip.id), is_held, needs);
+        tell(tip.log.plane, holds(Needs::All), holds(Needs::Any))
+    }
+}
+
+/// How many sets of heads must leave a delta in.
+#[derive(Debug, Clone, Copy)]
+enum Needs {
+    Any,
+    All,
+}
+
+/// What sets of heads leave of one log, told without going through them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Bounds {
+    sets: Vec<Vec<Head>>,
+    /// Heads that are not held. Until all of a set are, it excludes only what is above all of them.
+    missing: BTreeSet<DeltaId>,
+    /// Up to here every set may leave something in.
+    all_until: Option<Seq>,
+    /// Up to here a set may leave something in of which all heads are held.
+    any_until: Option<Seq>,
+    /// Up to here a set leaves all in since a head is missing.
+    loose_until: Option<Seq>,
+    /// Whether all heads of some set are held.
+    settles: bool,
+    /// Up to this place the log has no branches; the last of all if it has none.
+    shared: u64,
+    /// Of the branches, what is left in by some set of which all heads are held.
+    by_any: BTreeSet<DeltaId>,
+    /// By every such set.
+    by_all: BTreeSet<DeltaId>,
+}
+
+impl Bounds {
+    fn new(view: &impl View, log: &LogId, row: &LogRow, sets: &[Vec<Head>]) -> Self {
+        let is_held = |(seq, id): &Head| {
+            view.get::<Places>(id).is_some_and(|place| place.log == *log && place.seq == *seq)
+        };
+        let missing = sets.iter().flatten().filter(|head| !is_held(head)).map(|(_, id)| *id);
+        let missing = missing.collect::<BTreeSet<_>>();
+        let is_loose = |heads: &Vec<Head>| heads.iter().any(|(_, id)| missing.contains(id));
+        let highest = |heads: &Vec<Head>| heads.iter().map(|(seq, _)| *seq).max();
+        let (loose, settled): (Vec<_>, Vec<_>) = sets.iter().partition(|heads| is_loose(heads));
+        let mut bounds = Self {
+            sets: sets.to_vec(),
+            all_until: sets.iter().map(highest).min().flatten(),
+            any_until: settled.iter().filter_map(|heads| highest(heads)).max(),
+            loose_until: loose.iter().filter_map(|heads| highest(heads)).max(),
+            settles: !settled.is_empty(),
+            shared: u64::MAX,
+            by_any: BTreeSet::new(),
+            by_all: BTreeSet::new(),
+            missing,
+        };
+        if row.stored.is_forked() {
+            bounds.follow(view, row, &settled);
+        }
+        bounds
+    }
+
+    /// Goes down all branches, once for all sets.
+    fn follow(&mut self, view: &impl View, row: &LogRow, settled: &[&Vec<Head>]) {
+        let tips = row.stored.as_slice().iter().map(|tip| (*tip, Marks::default()));
+        let heads = settled.iter().enumerate();
+        let heads =
+            heads.flat_map(|(set, heads)| heads.iter().map(move |head| (*head, Marks::of(set))));
+        let mut descent = Descent::from(tips.chain(heads));
+        while let Some(((_, id), marks)) = descent.next(view) {
+            let count = marks.count();
+            if count > 0 {
+                self.by_any.insert(id);
+            }
+            if count > 0 && count == settled.len() {
+                self.by_all.insert(id);
+            }
+        }
+        self.shared = descent.joined().map_or(0, Seq::get);
+    }
+
+    /// Whether a delta of the log is left in, of which it is known whether it is held there.
+    fn holds(&self, (seq, id): Head, is_held: bool, needs: Needs) -> bool {
+        let place = Some(seq);
+        let is_among = |ids: &BTreeSet<_>| seq.get() <= self.shared || ids.contains(&id);
+        match needs {
+            Needs::All => {
+                let settled = !self.settles || (is_held && is_among(&self.by_all));
+                place <= self.all_until && settled
+            }
+            Needs::Any => {
+                let settled = is_held && place <= self.any_until && is_among(&self.by_any);
+                place <= self.loose_until || settled
+            }
+        }
+    }
+
+    /// The last of those up to `tip` that is left in.
+    fn last(&self, view: &impl View, log: &LogId, tip: Head, needs: Needs) -> Option<Head> {
+        let highest = match needs {
+            Needs::All => self.all_until,
+            Needs::Any => self.any_until.max(self.loose_until),
+        };
+        let (highest, mut at) = (highest?, tip);
+        while !self.holds(at, true, needs) {
+            if at.0.get() <= self.shared {
+                return the_one(view, log, highest);
+            }
+            at = prev(view, at)?;
+        }
+        Some(at)
     }
 }
 
 /// How far sets of heads let a delta of a log in of which nothing is held.
 pub(super) fn reach_unseen(plane: Plane, sets: &[Vec<Head>], seq: Seq) -> Reach {
     let holds = |heads: &Vec<Head>| heads.iter().any(|(highest, _)| seq <= *highest);
-    tell(plane, sets.iter().map(holds))
+    tell(plane, sets.iter().all(holds), sets.iter().any(holds))
 }
 
-/// What comes of what each cut-off says.
-fn tell(plane: Plane, holds: impl Iterator<Item = bool>) -> Reach {
-    let (mut any, mut all) = (false, true);
-    for holds in holds {
-        any |= holds;
-        all &= holds;
-    }
+/// What comes of what all cut-offs say.
+const fn tell(plane: Plane, all: bool, any: bool) -> Reach {
     match (plane, all, any) {
-        (_, true, true) | (Plane::Governance, false, true) => Reach::Within,
+        (_, true, _) | (Plane::Governance, false, true) => Reach::Within,
         (Plane::Data, false, true) => Reach::Kept,
-        (_, _, false) => Reach::Beyond,
+        (_, false, false) => Reach::Beyond,
     }
 }
 
@@ -229,7 +281,7 @@ fn ends(view: &impl View, mut heads: Vec<Head>) -> Tips {
         return heads.into_iter().collect();
     }
     // What is met on the way down from another one is before it.
-    let mut descent = Descent::from(heads.iter().map(|head| (*head, false)));
+    let mut descent = Descent::from(heads.iter().map(|head| (*head, Marks::default())));
     let mut before = BTreeSet::new();
     while let Some((head, _)) = descent.next(view) {
         before.extend(prev(view, head));
