@@ -105,6 +105,8 @@ pub enum Message {
     Groups {
         /// Of which logs.
         plane: Plane,
+        /// A digest of the governance that has had its turn by now.
+        governance: [u8; 32],
         /// By number.
         digests: Vec<Digest>,
     } = GROUPS,
@@ -112,6 +114,8 @@ pub enum Message {
     Lines {
         /// Of which logs.
         plane: Plane,
+        /// A digest of the governance that has had its turn by now.
+        governance: [u8; 32],
         /// Which groups, ascending.
         groups: Vec<u16>,
         /// Ascending.
@@ -131,14 +135,14 @@ pub enum Message {
         /// The last first.
         points: Vec<Point>,
     } = LOCATOR,
-    /// The last of those points that is held.
+    /// Those of these points that are held.
     Common {
         /// Which log.
         name: Name,
-        /// None if none is.
-        point: Option<Point>,
+        /// The last first.
+        points: Vec<Point>,
     } = COMMON,
-    /// Deltas of one log in a row, the earliest first.
+    /// Deltas in rows of one log, the earliest first.
     Batch {
         /// As they are stored.
         deltas: Vec<Vec<u8>>,
@@ -191,7 +195,9 @@ impl Message {
                 ascending("ends", ends, |end| end.name)?;
                 ends.iter().try_for_each(|end| ascending("tips", &end.tips, |point| *point))
             }
-            Self::Locator { points, .. } => ascending("points", points, |point| Reverse(point.seq)),
+            Self::Locator { points, .. } | Self::Common { points, .. } => {
+                ascending("points", points, |point| Reverse(*point))
+            }
             Self::Batch { deltas } if deltas.is_empty() => {
                 Err(Malformed::Empty { what: "a batch" })
             }

@@ -16,10 +16,15 @@
 //! are made under the nonces of both sides, so they can be short, and nobody can look for two that
 //! collide. What is found equal by chance is found different the next time.
 
+mod chain;
 mod compare;
 mod message;
+mod run;
+mod session;
 
+pub use chain::Broken;
 pub use compare::{
     Difference, Digest, End, Lens, Line, Name, Outline, Point, differing, groups_for,
 };
 pub use message::{FRAME_BYTES, Hello, Message, NONCE_BYTES, Refused, VERSION};
+pub use session::{Ending, Pair, Said, Session, WINDOW_BYTES};

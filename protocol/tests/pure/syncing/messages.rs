@@ -36,7 +36,7 @@ fn hello() -> Hello {
 }
 
 pub(crate) fn every_message() -> Vec<Message> {
-    let plane = Plane::Data;
+    let (plane, governance) = (Plane::Data, [5; 32]);
     let ends = vec![
         End { name: name(1), tips: vec![] },
         End { name: name(2), tips: vec![point(1), point(0x0605_0403_0201)] },
@@ -45,12 +45,12 @@ pub(crate) fn every_message() -> Vec<Message> {
     vec![
         Message::Hello(Box::new(hello())),
         Message::Equal,
-        Message::Groups { plane: Plane::Governance, digests: vec![[1; 8], [2; 8]] },
-        Message::Lines { plane, groups: vec![0, 258], lines },
+        Message::Groups { plane: Plane::Governance, governance, digests: vec![[1; 8], [2; 8]] },
+        Message::Lines { plane, governance, groups: vec![0, 258], lines },
         Message::Ends { plane, ends },
         Message::Locator { name: name(1), points: vec![point(9), point(8), point(6)] },
-        Message::Common { name: name(1), point: Some(point(8)) },
-        Message::Common { name: name(1), point: None },
+        Message::Common { name: name(1), points: vec![point(8), point(6)] },
+        Message::Common { name: name(1), points: vec![] },
         Message::Batch { deltas: vec![vec![1, 2, 3], vec![4]] },
         Message::Credit { bytes: 1 << 20 },
         Message::Done { plane },
@@ -101,12 +101,15 @@ fn what_a_later_version_says_is_unknown_and_not_wrong() {
 fn what_has_an_order_is_in_it() {
     let not = |what| Err(Malformed::NotCanonical { what });
     let check = |message: Message| Message::decode(&message.encode()).map(drop);
-    let plane = Plane::Data;
+    let (plane, governance) = (Plane::Data, [5; 32]);
     let line = |number| Line { name: name(number), digest: [9; 4] };
     let end = |number, tips| End { name: name(number), tips };
-    assert_eq!(check(Message::Lines { plane, groups: vec![1, 1], lines: vec![] }), not("groups"));
+    assert_eq!(
+        check(Message::Lines { plane, governance, groups: vec![1, 1], lines: vec![] }),
+        not("groups")
+    );
     let lines = vec![line(2), line(1)];
-    assert_eq!(check(Message::Lines { plane, groups: vec![1], lines }), not("lines"));
+    assert_eq!(check(Message::Lines { plane, governance, groups: vec![1], lines }), not("lines"));
     let ends = vec![end(1, vec![]), end(1, vec![])];
     assert_eq!(check(Message::Ends { plane, ends }), not("ends"));
     let ends = vec![end(1, vec![point(2), point(1)])];
@@ -114,7 +117,7 @@ fn what_has_an_order_is_in_it() {
     let points = vec![point(1), point(2)];
     assert_eq!(check(Message::Locator { name: name(1), points }), not("points"));
     assert_eq!(check(Message::Batch { deltas: vec![] }), Err(Malformed::Empty { what: "a batch" }));
-    assert!(check(Message::Groups { plane, digests: vec![[1; 8]; 3] }).is_err());
+    assert!(check(Message::Groups { plane, governance, digests: vec![[1; 8]; 3] }).is_err());
 }
 
 #[test]

@@ -1,4 +1,6 @@
 //! The sync session: its messages, and what they find out.
 
+mod chains;
 mod comparing;
 mod messages;
+mod sessions;
