@@ -6,7 +6,7 @@ use std::ops::Bound;
 
 use super::compare::{Lens, Point};
 use crate::id::{DeltaId, LogId, Seq};
-use crate::view::{Deltas, Entries, Places, View};
+use crate::view::{Deltas, Entries, Logs, Places, View};
 
 /// A delta by its place in a log and its id.
 pub(super) type Spot = (Seq, DeltaId);
@@ -31,9 +31,11 @@ impl Run {
         let straight = |after: Option<Seq>, until: Seq| {
             (after < Some(until)).then_some(Self::Straight { log, after, until })
         };
+        // What is held beyond a cut-off can be a branch that is not shown.
+        let forked = view.get::<Logs>(&log).is_some_and(|row| row.stored.is_forked());
         match (ours, held) {
-            ([(until, _)], []) => straight(None, *until),
-            ([(until, _)], [(after, _)]) => straight(Some(*after), *until),
+            ([(until, _)], []) if !forked => straight(None, *until),
+            ([(until, _)], [(after, _)]) if !forked => straight(Some(*after), *until),
             _ => {
                 let picked = picked(view, ours, held);
                 (!picked.is_empty()).then_some(Self::Picked(picked))

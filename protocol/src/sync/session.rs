@@ -162,7 +162,7 @@ impl Session {
             }
             Message::Ends { plane, ends } => self.ends(plane, &ends, view, &mut said),
             Message::Locator { name, points } => self.locate(name, &points, view, &mut said),
-            Message::Common { name, points } => self.common(name, &points, view, &mut said),
+            Message::Common { name, points } => self.meet(name, &points, view, &mut said),
             Message::Batch { deltas } => self.receive(&deltas, &mut said),
             Message::Credit { bytes } => self.credit = self.credit.saturating_add(bytes.into()),
             Message::Done { plane } => self.heard_done(plane, &mut said),
@@ -369,16 +369,16 @@ impl Session {
         };
         let log = round.outline.log(name).copied();
         let held = log.map(|log| run::held(view, lens, log, points)).unwrap_or_default();
-        let mut common: Vec<_> = held.iter().map(|(seq, id)| lens.point(*seq, *id)).collect();
-        common.sort_unstable_by(|one, other| other.cmp(one));
-        said.push(Said::Send(Message::Common { name, points: common }));
+        let mut shared: Vec<_> = held.iter().map(|(seq, id)| lens.point(*seq, *id)).collect();
+        shared.sort_unstable_by(|one, other| other.cmp(one));
+        said.push(Said::Send(Message::Common { name, points: shared }));
         round.to_say += 1;
         if let Some(log) = log {
             round.queue(view, name, log, &held);
         }
     }
 
-    fn common(
+    fn meet(
         &mut self,
         name: Name,
         points: &[super::compare::Point],

@@ -33,16 +33,16 @@ struct Author {
 
 /// Everything that was ever written.
 #[derive(Debug)]
-struct Past {
-    governance: Vec<Delta>,
-    data: Vec<Delta>,
+pub(crate) struct Past {
+    pub(crate) governance: Vec<Delta>,
+    pub(crate) data: Vec<Delta>,
     decrees: BTreeMap<u8, Decree>,
     authors: Vec<Author>,
     dice: Dice,
 }
 
 impl Past {
-    fn new(seed: u64, steps: usize) -> Self {
+    pub(crate) fn new(seed: u64, steps: usize) -> Self {
         let decrees = [(FOUNDER, FOUNDING.next())].into();
         let authors = (1..4).map(|seed| Author { seed, authority: FOUNDING.authority(seed) });
         let authors = authors.collect();

@@ -1,5 +1,6 @@
 //! The sync session: its messages, and what they find out.
 
+mod anything;
 mod chains;
 mod comparing;
 mod messages;
