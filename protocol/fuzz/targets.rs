@@ -6,7 +6,8 @@
 use mangrove_protocol::clock::Hlc;
 use mangrove_protocol::delta::{Authenticity, Delta, Header, Unverified};
 use mangrove_protocol::fold::{Origin, Table, apply};
-use mangrove_protocol::governance::Act;
+use mangrove_protocol::gossip::{Known, Verdict, judge};
+use mangrove_protocol::governance::{Act, Roster};
 use mangrove_protocol::id::{BlobId, ContextId, DeltaId, EpochId, PeerId};
 use mangrove_protocol::join::Message;
 use mangrove_protocol::limits::DELTA_BYTES;
@@ -22,7 +23,7 @@ use mangrove_protocol::wire;
 pub(crate) type Target = fn(&[u8]);
 
 /// All of them, by name.
-pub(crate) const ALL: [(&str, Target); 9] = [
+pub(crate) const ALL: [(&str, Target); 10] = [
     ("delta", delta),
     ("header", header),
     ("payload", payload),
@@ -31,6 +32,7 @@ pub(crate) const ALL: [(&str, Target); 9] = [
     ("act", act),
     ("join", join),
     ("sync", sync),
+    ("gossip", gossip),
     ("ticket", ticket),
 ];
 
@@ -113,6 +115,23 @@ pub(crate) fn sync(bytes: &[u8]) {
     if let Ok(message) = mangrove_protocol::sync::Message::decode(bytes) {
         assert_eq!(message.encode(), bytes);
     }
+}
+
+/// A message of the mesh, also as one who knows nobody judges it.
+pub(crate) fn gossip(bytes: &[u8]) {
+    if let Ok(message) = mangrove_protocol::gossip::Message::decode(bytes) {
+        assert_eq!(message.encode(), bytes);
+    }
+    let context = ContextId::from_bytes([0xc0; 32]);
+    let known = Known {
+        rights: &Roster::new(context),
+        holds: &|_| false,
+        has_heard: &|_| false,
+        has_key: &|_| true,
+        room_bytes: u64::MAX,
+        now_ms: 0,
+    };
+    assert!(!matches!(judge(bytes, context, &known), Verdict::Accept(_)));
 }
 
 /// A ticket.

@@ -12,6 +12,7 @@ pub mod clock;
 pub mod delta;
 pub mod effect;
 pub mod fold;
+pub mod gossip;
 pub mod governance;
 pub mod graph;
 pub mod id;

@@ -31,10 +31,38 @@ pub enum Bug {
     WriteToAnybody,
     /// Goes on in the same log with another role.
     KeepAuthority,
+    /// Forgets what a session was asked for when it ends.
+    DropLease,
+    /// Lets the end of an old session of a peer touch what a new one was asked for.
+    IgnoreGenerations,
+    /// Leaves what others wait for with whoever does not give it.
+    NoRescue,
+    /// Gives credit for more than there is room for.
+    UnboundedCredit,
+    /// Waits for ever for those who owe an answer.
+    NoDeadline,
+    /// Asks those who were silent again at once.
+    NoParking,
+    /// Asks a peer of whom nothing is known yet for as much as others.
+    NoProbe,
+    /// Writes down against a peer what this node did itself.
+    BlameOthers,
 }
 
 impl Bug {
-    /// All bugs.
+    /// Those of sessions, which tests of sessions must find.
+    pub const OF_SESSIONS: [Self; 8] = [
+        Self::DropLease,
+        Self::IgnoreGenerations,
+        Self::NoRescue,
+        Self::UnboundedCredit,
+        Self::NoDeadline,
+        Self::NoParking,
+        Self::NoProbe,
+        Self::BlameOthers,
+    ];
+
+    /// All others, which campaigns must find.
     pub const ALL: [Self; 12] = [
         Self::SkipParentCheck,
         Self::TieByArrival,

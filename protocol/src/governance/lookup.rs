@@ -3,13 +3,26 @@
 use super::act::{Act, SignedKem};
 use super::authority::{Authority, Rank};
 use super::cut::Target;
-use super::roster::{Deed, Roster};
-use crate::id::{ContextId, DeltaId, LogId, PeerId};
+use super::roster::{Deed, Roster, Standing};
+use crate::id::{AuthorityId, ContextId, DeltaId, LogId, PeerId, Seq};
 
 impl Roster {
     /// The context it is about.
     pub const fn context(&self) -> ContextId {
         self.context
+    }
+
+    /// All authorities that were ever conferred, whether or not they count, each with its member.
+    pub fn authorities(&self) -> impl Iterator<Item = (AuthorityId, PeerId)> {
+        self.judged.iter().map(|(id, judged)| (*id, judged.authority.member))
+    }
+
+    /// Whether a cut-off that counts names this delta as an end of its log.
+    pub fn names(&self, log: &LogId, seq: Seq, id: DeltaId) -> bool {
+        match self.kept(log) {
+            Standing::Within(sets) => sets.iter().any(|heads| heads.contains(&(seq, id))),
+            Standing::Unknown | Standing::Nothing => false,
+        }
     }
 
     /// The acts that count and would end an authority of this rank, were it conferred on a member

@@ -291,6 +291,11 @@ impl Replica {
         !self.in_flight && !waiting && rests && !self.government.restless
     }
 
+    /// Bytes of deltas that it can be given before it has seen to others.
+    pub fn room(&self) -> u64 {
+        self.config.bounds.arrived_bytes.saturating_sub(self.arrived.bytes)
+    }
+
     /// Who this node is.
     pub fn peer(&self) -> PeerId {
         self.config.keys.peer()

@@ -7,7 +7,7 @@ use borsh::io::{self, Read, Write};
 use borsh::{BorshDeserialize, BorshSerialize};
 
 use super::message::NONCE_BYTES;
-use crate::id::{ContextId, DeltaId, LogId, Plane, Seq};
+use crate::id::{AuthorityId, ContextId, DeltaId, Incarnation, LogId, Plane, Seq};
 use crate::log::Vector;
 use crate::wire::{self, Malformed};
 
@@ -36,23 +36,44 @@ pub struct Point {
     pub head: Digest,
 }
 
-/// Bytes of a place: no log gets as long as would need more.
-const SEQ_BYTES: usize = 6;
+/// Places as they are written in messages: seven bits a byte, the lowest first, in as few as it takes.
+pub(super) mod place {
+    use super::{BorshDeserialize, BorshSerialize, Malformed, Read, Write, io};
+
+    pub(in crate::sync) fn write<W: Write>(place: &u64, writer: &mut W) -> io::Result<()> {
+        let mut rest = *place;
+        while rest >= 0x80 {
+            (rest.to_le_bytes()[0] | 0x80).serialize(writer)?;
+            rest >>= 7;
+        }
+        rest.to_le_bytes()[0].serialize(writer)
+    }
+
+    pub(in crate::sync) fn read<R: Read>(reader: &mut R) -> io::Result<u64> {
+        let mut place = 0_u64;
+        for shift in (0..63).step_by(7) {
+            let byte = u8::deserialize_reader(reader)?;
+            place |= u64::from(byte & 0x7f) << shift;
+            match byte {
+                0 if shift > 0 => return Err(Malformed::NotCanonical { what: "a place" }.into()),
+                0..0x80 => return Ok(place),
+                _ => {}
+            }
+        }
+        Err(Malformed::OverLimit { what: "a place", max: 1 << 63 }.into())
+    }
+}
 
 impl BorshSerialize for Point {
     fn serialize<W: Write>(&self, writer: &mut W) -> io::Result<()> {
-        let [seq @ .., _, _] = self.seq.get().to_le_bytes();
-        writer.write_all(&seq)?;
+        place::write(&self.seq.get(), writer)?;
         self.head.serialize(writer)
     }
 }
 
 impl BorshDeserialize for Point {
     fn deserialize_reader<R: Read>(reader: &mut R) -> io::Result<Self> {
-        let mut seq = [0; 8];
-        let (low, _) = seq.split_at_mut(SEQ_BYTES);
-        reader.read_exact(low)?;
-        let seq = Seq::new(u64::from_le_bytes(seq));
+        let seq = Seq::new(place::read(reader)?);
         let seq = seq.ok_or_else(|| Malformed::Invalid { why: "a place of 0".to_owned() })?;
         Ok(Self { seq, head: Digest::deserialize_reader(reader)? })
     }
@@ -64,7 +85,16 @@ pub struct Line {
     /// Which log.
     pub name: Name,
     /// A digest of its tips.
-    pub digest: [u8; 4],
+    pub digest: [u8; 3],
+}
+
+/// Which log of the data it is, for those who know under which authorities there can be one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, BorshSerialize, BorshDeserialize)]
+pub struct Hint {
+    /// Its authority.
+    pub authority: [u8; 5],
+    /// Its incarnation.
+    pub incarnation: Incarnation,
 }
 
 /// Where a log ends; nowhere if nothing of it is held.
@@ -72,15 +102,24 @@ pub struct Line {
 pub struct End {
     /// Which log.
     pub name: Name,
-    /// Its tips, ascending, at most 255.
+    /// The same, where the other side has shown none of this name.
+    pub hint: Option<Hint>,
+    /// Its tips, ascending, at most 127.
     pub tips: Vec<Point>,
 }
+
+/// Tips of a log that are told of.
+const MOST_TIPS: usize = 127;
+/// Said beside their number where a hint follows.
+const HINTED: u8 = 0x80;
 
 impl BorshSerialize for End {
     fn serialize<W: Write>(&self, writer: &mut W) -> io::Result<()> {
         self.name.serialize(writer)?;
-        let tips = self.tips.iter().take(usize::from(u8::MAX));
-        u8::try_from(tips.len()).unwrap_or(u8::MAX).serialize(writer)?;
+        let tips = self.tips.iter().take(MOST_TIPS);
+        let count = u8::try_from(tips.len()).unwrap_or_default();
+        (count | if self.hint.is_some() { HINTED } else { 0 }).serialize(writer)?;
+        self.hint.iter().try_for_each(|hint| hint.serialize(writer))?;
         tips.into_iter().try_for_each(|tip| tip.serialize(writer))
     }
 }
@@ -89,8 +128,10 @@ impl BorshDeserialize for End {
     fn deserialize_reader<R: Read>(reader: &mut R) -> io::Result<Self> {
         let name = Name::deserialize_reader(reader)?;
         let count = u8::deserialize_reader(reader)?;
-        let tips = (0..count).map(|_| Point::deserialize_reader(reader));
-        Ok(Self { name, tips: tips.collect::<io::Result<_>>()? })
+        let hinted = count & HINTED != 0;
+        let hint = hinted.then(|| Hint::deserialize_reader(reader)).transpose()?;
+        let tips = (0..count & !HINTED).map(|_| Point::deserialize_reader(reader));
+        Ok(Self { name, hint, tips: tips.collect::<io::Result<_>>()? })
     }
 }
 
@@ -128,6 +169,11 @@ impl Lens {
         Point { seq, head: self.hash(2, id.as_bytes()) }
     }
 
+    /// What an authority is called.
+    pub fn authority(&self, id: AuthorityId) -> [u8; 5] {
+        self.hash(5, id.as_bytes())
+    }
+
     fn line(&self, log: &LogId, tips: &[(Seq, DeltaId)]) -> Line {
         Line { name: self.name(log), digest: self.hash(3, &wire::encode(&tips.to_vec())) }
     }
@@ -157,8 +203,10 @@ pub struct Outline {
 /// What the lines of a peer show.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Difference {
-    /// The logs that end elsewhere here, or of which the peer shows none.
+    /// The logs that end elsewhere here.
     pub ours: Vec<LogId>,
+    /// The logs of which the peer shows nothing.
+    pub only_ours: Vec<LogId>,
     /// Logs that the peer shows and of which nothing is held here.
     pub unknown: Vec<Name>,
 }
@@ -219,16 +267,33 @@ impl Outline {
         let theirs: BTreeMap<_, _> = theirs.iter().map(|line| (line.name, line.digest)).collect();
         let ours = self.lines(groups);
         let differs = |line: &&Line| theirs.get(&line.name) != Some(&line.digest);
-        let logs = ours.iter().filter(differs).filter_map(|line| self.log(line.name));
+        let logs = ours.iter().filter(differs);
+        let (known, only): (Vec<_>, Vec<_>) =
+            logs.partition(|line| theirs.contains_key(&line.name));
+        let logs = |lines: Vec<&Line>| {
+            lines.into_iter().filter_map(|line| self.log(line.name)).copied().collect()
+        };
+        let (ours, only_ours) = (logs(known), logs(only));
         let unknown = theirs.keys().filter(|name| !self.logs.contains_key(*name));
-        Difference { ours: logs.copied().collect(), unknown: unknown.copied().collect() }
+        Difference { ours, only_ours, unknown: unknown.copied().collect() }
     }
 
-    /// Where a log ends here.
-    pub fn end(&self, log: &LogId) -> End {
+    /// Where a log ends here. The data log says which it is if it is to be `hinted`.
+    pub fn end(&self, log: &LogId, hinted: bool) -> End {
         let tips = self.tips.get(log).into_iter().flatten();
         let mut tips = tips.map(|(seq, id)| self.lens.point(*seq, *id)).collect::<Vec<_>>();
         tips.sort_unstable();
-        End { name: self.lens.name(log), tips }
+        tips.reverse();
+        tips.truncate(MOST_TIPS);
+        tips.reverse();
+        let authority = self.lens.authority(log.authority);
+        let hint = Hint { authority, incarnation: log.incarnation };
+        let hinted = hinted && log.plane == Plane::Data;
+        End { name: self.lens.name(log), hint: hinted.then_some(hint), tips }
+    }
+
+    /// The tips of a log here.
+    pub fn tips(&self, log: &LogId) -> &[(Seq, DeltaId)] {
+        self.tips.get(log).map(Vec::as_slice).unwrap_or_default()
     }
 }

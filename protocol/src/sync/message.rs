@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 
 use borsh::{BorshDeserialize, BorshSerialize};
 
-use super::compare::{Digest, End, Line, Name, Point};
+use super::compare::{Digest, End, Line, Name, Point, place};
 use crate::id::{ContextId, PeerId, Plane};
 use crate::limits::SYNC_FRAME_BYTES;
 use crate::wire::{self, Malformed};
@@ -25,13 +25,18 @@ const EQUAL: u8 = 2;
 const GROUPS: u8 = 3;
 const LINES: u8 = 4;
 const ENDS: u8 = 5;
-const LOCATOR: u8 = 6;
-const COMMON: u8 = 7;
-const BATCH: u8 = 8;
-const CREDIT: u8 = 9;
-const DONE: u8 = 10;
-const REFUSED: u8 = 11;
-// 12 and 13 are kept for snapshots.
+const WANT: u8 = 6;
+const GIVEN: u8 = 7;
+const CANCEL: u8 = 8;
+const BATCH: u8 = 9;
+const CREDIT: u8 = 10;
+const DONE: u8 = 11;
+const REFUSED: u8 = 12;
+// 13 and 14 are kept for snapshots.
+
+/// Stretches of one want, and points of one of them, at most.
+pub(super) const MOST_STRETCHES: usize = 8_192;
+pub(super) const MOST_POINTS: usize = 512;
 
 /// How a side begins.
 #[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
@@ -92,6 +97,43 @@ pub enum Refused {
     Protocol = 5,
 }
 
+/// What is wanted of one log.
+#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Stretch {
+    /// Which log.
+    pub name: Name,
+    /// What of it.
+    pub part: Part,
+}
+
+/// What is wanted of a log. Places are those of the one who sends; 0 is before the first, and as an
+/// end it is the last.
+#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+#[borsh(use_discriminant = true)]
+#[repr(u8)]
+pub enum Part {
+    /// What follows where the side that wants it has said that it ends.
+    Rest {
+        /// Up to this place.
+        #[borsh(serialize_with = "place::write", deserialize_with = "place::read")]
+        until: u64,
+    } = 1,
+    /// What stands between two places of a log without branches.
+    Within {
+        /// After this one.
+        #[borsh(serialize_with = "place::write", deserialize_with = "place::read")]
+        after: u64,
+        /// Up to this one.
+        #[borsh(serialize_with = "place::write", deserialize_with = "place::read")]
+        until: u64,
+    } = 2,
+    /// All but what is before these points, from the ends of the log back, ever further apart.
+    Apart {
+        /// The last first.
+        points: Vec<Point>,
+    } = 3,
+}
+
 /// One message. The tags are fixed for ever.
 #[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 #[borsh(use_discriminant = true)]
@@ -128,20 +170,28 @@ pub enum Message {
         /// Ascending by name.
         ends: Vec<End>,
     } = ENDS,
-    /// Deltas of a log that may be common, from its end back, ever further apart.
-    Locator {
-        /// Which log.
-        name: Name,
-        /// The last first.
-        points: Vec<Point>,
-    } = LOCATOR,
-    /// Those of these points that are held.
-    Common {
-        /// Which log.
-        name: Name,
-        /// The last first.
-        points: Vec<Point>,
-    } = COMMON,
+    /// Deltas that the sender lacks are wanted, and may be sent within the credit that comes with this.
+    Want {
+        /// Counts the wants of one side.
+        number: u32,
+        /// Bytes of batches that may be sent, beside those that might be before.
+        credit: u32,
+        /// Which, ascending by name.
+        stretches: Vec<Stretch>,
+    } = WANT,
+    /// All that was wanted and is held has been sent.
+    Given {
+        /// Which want it was.
+        number: u32,
+        /// Logs of which nothing was sent, since the other side does not end on them where it says:
+        /// they are apart.
+        apart: Vec<Name>,
+    } = GIVEN,
+    /// What is left of a want is wanted no more; it counts as given.
+    Cancel {
+        /// Which want it was.
+        number: u32,
+    } = CANCEL,
     /// Deltas in rows of one log, the earliest first.
     Batch {
         /// As they are stored.
@@ -152,7 +202,7 @@ pub enum Message {
         /// How many.
         bytes: u32,
     } = CREDIT,
-    /// All that the other side lacked of a plane is sent.
+    /// The sender wants no more of a plane.
     Done {
         /// Which.
         plane: Plane,
@@ -195,9 +245,12 @@ impl Message {
                 ascending("ends", ends, |end| end.name)?;
                 ends.iter().try_for_each(|end| ascending("tips", &end.tips, |point| *point))
             }
-            Self::Locator { points, .. } | Self::Common { points, .. } => {
-                ascending("points", points, |point| Reverse(*point))
+            Self::Want { stretches, .. } => {
+                ascending("stretches", stretches, |stretch| stretch.name)?;
+                at_most("stretches", stretches.len(), MOST_STRETCHES)?;
+                stretches.iter().try_for_each(|stretch| stretch.part.check())
             }
+            Self::Given { apart, .. } => ascending("logs", apart, |name| *name),
             Self::Batch { deltas } if deltas.is_empty() => {
                 Err(Malformed::Empty { what: "a batch" })
             }
@@ -209,6 +262,26 @@ impl Message {
     pub fn encode(&self) -> Vec<u8> {
         wire::encode(&(VERSION, self))
     }
+}
+
+impl Part {
+    fn check(&self) -> Result<(), Malformed> {
+        match self {
+            Self::Apart { points } => {
+                at_most("points", points.len(), MOST_POINTS)?;
+                ascending("points", points, |point| Reverse(*point))
+            }
+            Self::Within { after, until } if *until != 0 && after >= until => {
+                Err(Malformed::Invalid { why: "a stretch that ends before it begins".to_owned() })
+            }
+            Self::Within { .. } | Self::Rest { .. } => Ok(()),
+        }
+    }
+}
+
+fn at_most(what: &'static str, count: usize, most: usize) -> Result<(), Malformed> {
+    let max = most as u64;
+    if count > most { Err(Malformed::OverLimit { what, max }) } else { Ok(()) }
 }
 
 fn ascending<T, K: Ord>(

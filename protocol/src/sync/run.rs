@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Bound;
 
 use super::compare::{Lens, Point};
+use super::message::MOST_POINTS;
 use crate::id::{DeltaId, LogId, Seq};
 use crate::view::{Deltas, Entries, Logs, Places, View};
 
@@ -21,26 +22,40 @@ pub(super) enum Run {
 }
 
 impl Run {
-    /// What is lacking of a log that ends at `ours` here, where these deltas of it are held.
+    /// What is lacking of a log that ends at `ours` here, where these deltas of it are held; of a log
+    /// without branches up to a place at most.
     pub(super) fn lacking(
         view: &impl View,
         log: LogId,
         ours: &[Spot],
         held: &[Spot],
+        until: Option<Seq>,
     ) -> Option<Self> {
-        let straight = |after: Option<Seq>, until: Seq| {
-            (after < Some(until)).then_some(Self::Straight { log, after, until })
-        };
-        // What is held beyond a cut-off can be a branch that is not shown.
-        let forked = view.get::<Logs>(&log).is_some_and(|row| row.stored.is_forked());
-        match (ours, held) {
-            ([(until, _)], []) if !forked => straight(None, *until),
-            ([(until, _)], [(after, _)]) if !forked => straight(Some(*after), *until),
+        match (straight_tip(view, &log, ours), held) {
+            (Some(tip), []) => Self::straight(log, None, tip.min(until.unwrap_or(tip))),
+            (Some(tip), [(after, _)]) => {
+                Self::straight(log, Some(*after), tip.min(until.unwrap_or(tip)))
+            }
             _ => {
                 let picked = picked(view, ours, held);
                 (!picked.is_empty()).then_some(Self::Picked(picked))
             }
         }
+    }
+
+    /// What follows one place of a log up to another; nothing if it has branches here.
+    pub(super) fn within(
+        view: &impl View,
+        log: LogId,
+        ours: &[Spot],
+        (after, until): (Option<Seq>, Option<Seq>),
+    ) -> Option<Self> {
+        let tip = straight_tip(view, &log, ours)?;
+        Self::straight(log, after, tip.min(until.unwrap_or(tip)))
+    }
+
+    fn straight(log: LogId, after: Option<Seq>, until: Seq) -> Option<Self> {
+        (after < Some(until)).then_some(Self::Straight { log, after, until })
     }
 
     fn peek(&self, view: &impl View) -> Option<DeltaId> {
@@ -60,6 +75,15 @@ impl Run {
             Self::Straight { after, .. } => *after = Some(seq),
             Self::Picked(ids) => drop(ids.pop_front()),
         }
+    }
+}
+
+/// Where a log ends that has no branches, not even beyond a cut-off, where they are not shown.
+pub(super) fn straight_tip(view: &impl View, log: &LogId, ours: &[Spot]) -> Option<Seq> {
+    let forked = view.get::<Logs>(log).is_some_and(|row| row.stored.is_forked());
+    match ours {
+        [(tip, _)] if !forked => Some(*tip),
+        _ => None,
     }
 }
 
@@ -172,18 +196,29 @@ pub(super) fn held(view: &impl View, lens: &Lens, log: LogId, points: &[Point]) 
 }
 
 /// Points of a log from its ends back, ever further apart.
-pub(super) fn locator(view: &impl View, lens: &Lens, ours: &[Spot]) -> Vec<Point> {
-    const MOST: usize = 512;
+pub(super) fn locator(view: &impl View, lens: &Lens, log: LogId, ours: &[Spot]) -> Vec<Point> {
+    let is_straight = straight_tip(view, &log, ours).is_some();
+    let before = |(seq, id): Spot, count: u64| -> Option<Spot> {
+        if is_straight {
+            let seq = Seq::new(seq.get().checked_sub(count)?)?;
+            let from = (log, seq, DeltaId::ZERO);
+            let found = view.scan::<Entries>(Bound::Included(&from), 1).into_iter().next()?.0;
+            return (found.0 == log && found.1 == seq).then_some((seq, found.2));
+        }
+        let mut at = (seq, id);
+        for _ in 0..count {
+            at = (at.0.prev()?, view.get::<Places>(&at.1)?.prev);
+        }
+        Some(at)
+    };
     let mut points = BTreeSet::new();
     for tip in ours {
         let (mut at, mut step) = (Some(*tip), 1_u64);
         while let Some((seq, id)) = at {
             points.insert(lens.point(seq, id));
-            for _ in 0..step {
-                at = at.and_then(|(seq, id)| Some((seq.prev()?, view.get::<Places>(&id)?.prev)));
-            }
+            at = before((seq, id), step);
             step = step.saturating_mul(2);
         }
     }
-    points.into_iter().rev().take(MOST).collect()
+    points.into_iter().rev().take(MOST_POINTS).collect()
 }

@@ -1,34 +1,41 @@
-//! One side of a session: what it says to what it hears, until both hold the same.
+//! One side of a session: what it says to what it hears, until neither side wants anything more.
 //!
 //! It holds no deltas. What it sends it reads from what is durable, as much as the other side has given
-//! credit for; what it receives goes to the replica once it is known to be authentic.
-
-use std::collections::BTreeSet;
+//! credit for; what it receives goes on once it is known to be authentic. What to ask for, of whom and
+//! when is decided elsewhere, where all sessions of a context are in view.
 
 use super::chain::{Broken, Chain};
-use super::compare::{End, Lens, Name, Outline, differing, groups_for};
-use super::message::{Hello, Message, NONCE_BYTES, Refused};
-use super::run::{self, Run, Runs, Spot};
+use super::compare::{End, Lens, Line, differing, groups_for};
+use super::message::{FRAME_BYTES, Hello, Message, NONCE_BYTES, Refused};
+use super::round::{Gift, Offer, Round, Senseless, Share};
 use crate::delta::Delta;
 use crate::id::{ContextId, LogId, PeerId, Plane};
+use crate::limits::DELTA_BYTES;
 use crate::log::Vector;
 use crate::replica::Replica;
 use crate::view::View;
 
-/// Bytes of deltas that a side may send before it is given credit for more.
-pub const WINDOW_BYTES: u64 = 4 * 1024 * 1024;
-/// Bytes of one batch, unless its only delta is longer.
-const BATCH_BYTES: usize = 128 * 1024;
+/// Bytes of one batch, unless its only delta is longer: few, so that on a slow link it is seen that
+/// something comes.
+const BATCH_BYTES: usize = 32 * 1024;
+/// Bytes of messages that tell of logs: what does not fit is left for the next session.
+const TELLING_BYTES: u64 = FRAME_BYTES / 2;
 
 /// What a session wants done.
 #[derive(Debug)]
 pub enum Said {
     /// A message to the other side.
     Send(Message),
-    /// Authentic deltas, for the replica.
-    Deliver(Vec<Delta>),
+    /// It is known what the other side has of a plane and this one lacks.
+    Offered(Plane),
+    /// Authentic deltas that were asked for.
+    Got(Vec<Delta>),
+    /// A want was served as far as it could be.
+    Given(Gift),
     /// The other side has the very same governance.
     Agreed,
+    /// The other side sent what was not asked for, if it may be a mistake.
+    Unasked,
     /// It is over.
     Over(Ending),
 }
@@ -74,25 +81,9 @@ enum Stage {
     Before(Plane),
     /// Which logs differ is being found out.
     Comparing(Round),
-    /// Each side sends what the other lacks.
-    Sending(Round),
+    /// Each side asks for what it lacks.
+    Trading(Round),
     Over,
-}
-
-/// The comparison of one plane, and what comes of it.
-#[derive(Debug)]
-struct Round {
-    plane: Plane,
-    outline: Outline,
-    ours: Vector,
-    runs: Runs,
-    queued: BTreeSet<Name>,
-    /// Answers to locators that are still to come.
-    awaited: usize,
-    /// How often the other side has still to say that it is done, and this one: once, and once more
-    /// for each locator.
-    to_hear: usize,
-    to_say: usize,
 }
 
 /// One side of a session.
@@ -109,8 +100,9 @@ pub struct Session {
     chain: Chain,
     /// Bytes that may be sent.
     credit: u64,
-    /// Bytes received for which no new credit was given.
-    spent: u64,
+    /// Bytes that the other side was allowed to send, and those that it has sent.
+    granted: u64,
+    received: u64,
 }
 
 impl Session {
@@ -136,8 +128,9 @@ impl Session {
             stage: Stage::Greeting,
             deferred: None,
             chain: Chain::default(),
-            credit: WINDOW_BYTES,
-            spent: 0,
+            credit: 0,
+            granted: 0,
+            received: 0,
         }
     }
 
@@ -146,37 +139,164 @@ impl Session {
         matches!(self.stage, Stage::Over)
     }
 
-    /// Takes a message.
-    pub fn on(&mut self, message: Message, replica: &Replica, view: &impl View) -> Vec<Said> {
+    /// Whether it is the other side's turn: it owes an answer, or bytes for which it has credit.
+    pub fn is_owed(&self) -> bool {
+        match &self.stage {
+            Stage::Greeting | Stage::Comparing(_) => true,
+            Stage::Trading(round) => {
+                round.is_cancelling() || (round.is_waiting() && self.received < self.granted)
+            }
+            Stage::Before(_) => self.side == Side::Opener && self.deferred.is_none(),
+            Stage::Over => false,
+        }
+    }
+
+    /// Whether something of a log came without a good signature.
+    pub fn is_frayed(&self, log: &LogId) -> bool {
+        self.chain.is_frayed(log)
+    }
+
+    /// Whether something that was asked for has not been given yet.
+    pub fn is_waiting(&self) -> bool {
+        matches!(&self.stage, Stage::Trading(round) if round.is_waiting())
+    }
+
+    /// Takes off the list of offers what has come some other way.
+    pub fn recheck(&mut self, view: &impl View) {
+        if let Stage::Trading(round) = &mut self.stage {
+            round.recheck(view);
+        }
+    }
+
+    /// All bytes that the other side was ever allowed to send.
+    pub const fn granted(&self) -> u64 {
+        self.granted
+    }
+
+    /// Bytes that the other side may still send.
+    pub const fn unused_credit(&self) -> u64 {
+        self.granted.saturating_sub(self.received)
+    }
+
+    /// The plane that is traded, and what the other side has of it and this one lacks.
+    pub fn offers(&self) -> Option<(Plane, impl Iterator<Item = Offer> + '_)> {
+        let Stage::Trading(round) = &self.stage else { return None };
+        (!round.is_sated).then(|| (round.plane, round.offers.values().copied()))
+    }
+
+    /// Asks for some of what is offered, and lets the other side send so many more bytes. Returns the
+    /// number of the want.
+    pub fn want(
+        &mut self,
+        shares: Vec<Share>,
+        credit: u32,
+        view: &impl View,
+        said: &mut Vec<Said>,
+    ) -> Option<u32> {
+        let Stage::Trading(round) = &mut self.stage else { return None };
+        let message = round.want(shares, credit, view);
+        self.granted += u64::from(credit);
+        let number = if let Message::Want { number, .. } = message { Some(number) } else { None };
+        said.push(Said::Send(message));
+        number
+    }
+
+    /// Lets the other side send so many more bytes.
+    pub fn grant(&mut self, bytes: u32) -> Said {
+        self.granted += u64::from(bytes);
+        Said::Send(Message::Credit { bytes })
+    }
+
+    /// Wants no more of this plane.
+    pub fn be_sated(&mut self, said: &mut Vec<Said>) {
+        if let Stage::Trading(round) = &mut self.stage
+            && !round.is_sated
+            && !round.is_waiting()
+        {
+            round.is_sated = true;
+            said.push(Said::Send(Message::Done { plane: round.plane }));
+        }
+    }
+
+    /// Takes a message. `calm` says that this node has seen to everything it was given.
+    pub fn on(
+        &mut self,
+        message: Message,
+        calm: bool,
+        replica: &Replica,
+        view: &impl View,
+    ) -> Vec<Said> {
         let mut said = Vec::new();
         if self.is_over() {
             return said;
         }
-        match message {
-            Message::Hello(hello) => self.greet(&hello, replica, &mut said),
+        let heard = match message {
+            Message::Hello(hello) => {
+                self.greet(&hello, replica, &mut said);
+                Ok(())
+            }
             Message::Equal => self.equal(&mut said),
-            Message::Groups { .. } => self.defer(message, &mut said),
+            Message::Groups { .. } => self.defer(message),
             Message::Lines { plane, governance, groups, lines } => {
                 said.extend(agreed(replica, &governance));
-                self.lines(plane, &groups, &lines, &mut said);
+                self.lines(plane, &groups, &lines, &mut said)
             }
-            Message::Ends { plane, ends } => self.ends(plane, &ends, view, &mut said),
-            Message::Locator { name, points } => self.locate(name, &points, view, &mut said),
-            Message::Common { name, points } => self.meet(name, &points, view, &mut said),
-            Message::Batch { deltas } => self.receive(&deltas, &mut said),
-            Message::Credit { bytes } => self.credit = self.credit.saturating_add(bytes.into()),
-            Message::Done { plane } => self.heard_done(plane, &mut said),
-            Message::Refused { why, .. } => self.end(Ending::Refused(why), &mut said),
+            Message::Ends { plane, ends } => self.ends(plane, ends, (replica, view), &mut said),
+            Message::Want { number, credit, stretches } => {
+                self.credit = self.credit.saturating_add(credit.into());
+                self.trading().and_then(|round| round.serve(number, stretches, view))
+            }
+            Message::Given { number, apart } => {
+                let given = self.trading().and_then(|round| round.given(number, apart));
+                given.map(|gift| said.push(Said::Given(gift)))
+            }
+            Message::Cancel { number } => self.trading().map(|round| round.drop_want(number)),
+            Message::Batch { deltas } => self.receive(&deltas, replica, &mut said),
+            Message::Credit { bytes } => {
+                self.credit = self.credit.saturating_add(bytes.into());
+                Ok(())
+            }
+            Message::Done { plane } => self.heard_done(plane),
+            Message::Refused { why, .. } => {
+                self.end(Ending::Refused(why), &mut said);
+                Ok(())
+            }
+        };
+        if heard.is_err() {
+            self.end(Ending::Gave(Refused::Protocol), &mut said);
         }
-        self.pump(replica, view, &mut said);
+        self.pump(calm, replica, view, &mut said);
         said
     }
 
-    /// Goes on where something has changed: the replica has seen to what it was given.
-    pub fn go_on(&mut self, replica: &Replica, view: &impl View) -> Vec<Said> {
+    /// Goes on where something has changed.
+    pub fn go_on(&mut self, calm: bool, replica: &Replica, view: &impl View) -> Vec<Said> {
         let mut said = Vec::new();
-        self.pump(replica, view, &mut said);
+        self.pump(calm, replica, view, &mut said);
         said
+    }
+
+    /// Wants no more of what it asked for; what is on its way is still taken.
+    pub fn cancel(&mut self) -> Vec<Said> {
+        let Stage::Trading(round) = &mut self.stage else { return Vec::new() };
+        let cancelled = round.cancel().into_iter();
+        cancelled.map(|number| Said::Send(Message::Cancel { number })).collect()
+    }
+
+    /// Gives up, for a reason that the other side is told.
+    pub fn give_up(&mut self, why: Refused) -> Vec<Said> {
+        let mut said = Vec::new();
+        if !self.is_over() {
+            self.end(Ending::Gave(why), &mut said);
+        }
+        said
+    }
+
+    fn trading(&mut self) -> Result<&mut Round, Senseless> {
+        match &mut self.stage {
+            Stage::Trading(round) => Ok(round),
+            _ => Err(Senseless),
+        }
     }
 
     fn end(&mut self, ending: Ending, said: &mut Vec<Said>) {
@@ -228,22 +348,24 @@ impl Session {
         }
     }
 
-    fn equal(&mut self, said: &mut Vec<Said>) {
+    fn equal(&mut self, said: &mut Vec<Said>) -> Result<(), Senseless> {
         match (&self.stage, self.side) {
             (Stage::Greeting, Side::Opener) => {
                 said.push(Said::Agreed);
                 self.end(Ending::Equal, said);
+                Ok(())
             }
-            _ => self.end(Ending::Gave(Refused::Protocol), said),
+            _ => Err(Senseless),
         }
     }
 
-    fn defer(&mut self, message: Message, said: &mut Vec<Said>) {
+    fn defer(&mut self, message: Message) -> Result<(), Senseless> {
         let expected = self.side == Side::Opener && self.deferred.is_none();
-        match expected && !matches!(self.stage, Stage::Greeting) {
-            true => self.deferred = Some(message),
-            false => self.end(Ending::Gave(Refused::Protocol), said),
+        if !expected || matches!(self.stage, Stage::Greeting) {
+            return Err(Senseless);
         }
+        self.deferred = Some(message);
+        Ok(())
     }
 
     /// Whether the other side may be shown a plane.
@@ -257,9 +379,7 @@ impl Session {
 
     fn begin(&self, plane: Plane, groups: usize, replica: &Replica) -> Option<Round> {
         let ours = of_plane(&replica.stored(), plane);
-        let outline = Outline::new(self.lens.clone()?, &ours, plane, groups);
-        let (runs, queued) = (Runs::default(), BTreeSet::new());
-        Some(Round { plane, outline, ours, runs, queued, awaited: 0, to_hear: 1, to_say: 1 })
+        Some(Round::new(self.lens.clone()?, ours, plane, groups))
     }
 
     /// The answerer begins to compare.
@@ -278,10 +398,7 @@ impl Session {
     /// The opener tells of the groups that differ.
     fn show_lines(&mut self, message: &Message, replica: &Replica, said: &mut Vec<Said>) {
         let Message::Groups { plane, governance, digests } = message else { return };
-        let Stage::Before(expected) = self.stage else {
-            return self.end(Ending::Gave(Refused::Protocol), said);
-        };
-        if expected != *plane {
+        if !matches!(self.stage, Stage::Before(expected) if expected == *plane) {
             return self.end(Ending::Gave(Refused::Protocol), said);
         }
         if !self.may_see(*plane, replica) {
@@ -289,8 +406,13 @@ impl Session {
         }
         said.extend(agreed(replica, governance));
         let Some(round) = self.begin(*plane, digests.len(), replica) else { return };
-        let groups = differing(&round.outline.digests(), digests);
-        let lines = round.outline.lines(&groups);
+        let mut groups = differing(&round.outline.digests(), digests);
+        let mut lines = round.outline.lines(&groups);
+        // Names and digests of 7 bytes, numbers of 2.
+        while (7 * lines.len() + 2 * groups.len()) as u64 > TELLING_BYTES {
+            groups.truncate(groups.len() / 2);
+            lines = round.outline.lines(&groups);
+        }
         let (plane, governance) = (*plane, replica.governance().digest());
         said.push(Said::Send(Message::Lines { plane, governance, groups, lines }));
         self.stage = Stage::Comparing(round);
@@ -301,142 +423,98 @@ impl Session {
         &mut self,
         plane: Plane,
         groups: &[u16],
-        lines: &[super::compare::Line],
+        lines: &[Line],
         said: &mut Vec<Said>,
-    ) {
-        let (Stage::Comparing(round), Side::Answerer) = (&self.stage, self.side) else {
-            return self.end(Ending::Gave(Refused::Protocol), said);
+    ) -> Result<(), Senseless> {
+        let (Stage::Comparing(round), Side::Answerer) = (&mut self.stage, self.side) else {
+            return Err(Senseless);
         };
-        if round.plane != plane {
-            return self.end(Ending::Gave(Refused::Protocol), said);
+        if round.plane != plane || std::mem::replace(&mut round.has_told, true) {
+            return Err(Senseless);
         }
         let found = round.outline.compare(groups, lines);
-        let ours = found.ours.iter().map(|log| round.outline.end(log));
-        let unknown = found.unknown.iter().map(|name| End { name: *name, tips: Vec::new() });
-        let mut ends: Vec<_> = ours.chain(unknown).collect();
-        ends.sort_by_key(|end| end.name);
+        let ours = found.ours.iter().map(|log| round.outline.end(log, false));
+        let only_ours = found.only_ours.iter().map(|log| round.outline.end(log, true));
+        let unknown = found.unknown.iter();
+        let unknown = unknown.map(|name| End { name: *name, hint: None, tips: Vec::new() });
+        let ends = told(ours.chain(only_ours).chain(unknown).collect());
         said.push(Said::Send(Message::Ends { plane, ends }));
+        Ok(())
     }
 
-    /// Where logs end that differ: what the other side lacks of them is sent.
-    fn ends(&mut self, plane: Plane, ends: &[End], view: &impl View, said: &mut Vec<Said>) {
-        let (Some(lens), true) = (self.lens.clone(), matches!(self.stage, Stage::Comparing(_)))
-        else {
-            return self.end(Ending::Gave(Refused::Protocol), said);
-        };
+    /// Learns where logs end that differ.
+    fn ends(
+        &mut self,
+        plane: Plane,
+        ends: Vec<End>,
+        (replica, view): (&Replica, &impl View),
+        said: &mut Vec<Said>,
+    ) -> Result<(), Senseless> {
         let Stage::Comparing(mut round) = std::mem::replace(&mut self.stage, Stage::Over) else {
-            return;
+            return Err(Senseless);
         };
         if round.plane != plane {
-            return self.end(Ending::Gave(Refused::Protocol), said);
+            return Err(Senseless);
         }
-        let (mut behind, mut locators) = (Vec::new(), Vec::new());
-        for end in ends {
-            let log = round.outline.log(end.name).copied();
-            let held = log.map(|log| run::held(view, &lens, log, &end.tips)).unwrap_or_default();
-            let all = held.len() == end.tips.len();
-            if !all {
-                behind.push(round.end(end.name));
-            }
-            let Some(log) = log else { continue };
-            let last = round.tips(&log).last().map(|(seq, _)| *seq);
-            let apart = end.tips.iter().any(|tip| Some(tip.seq) <= last) && !all;
-            if all {
-                round.queue(view, end.name, log, &held);
-            } else if apart {
-                let points = run::locator(view, &lens, round.tips(&log));
-                locators.push(Message::Locator { name: end.name, points });
-            }
-        }
+        let ahead = round.learn(ends, replica.roster(), view);
         if self.side == Side::Opener {
-            said.push(Said::Send(Message::Ends { plane, ends: behind }));
+            said.push(Said::Send(Message::Ends { plane, ends: told(ahead) }));
         }
-        round.awaited += locators.len();
-        round.to_hear += locators.len();
-        said.extend(locators.into_iter().map(Said::Send));
-        self.stage = Stage::Sending(round);
+        self.stage = Stage::Trading(round);
+        said.push(Said::Offered(plane));
+        Ok(())
     }
 
-    fn locate(
+    fn receive(
         &mut self,
-        name: Name,
-        points: &[super::compare::Point],
-        view: &impl View,
+        deltas: &[Vec<u8>],
+        replica: &Replica,
         said: &mut Vec<Said>,
-    ) {
-        let (Some(lens), Stage::Sending(round)) = (&self.lens, &mut self.stage) else {
-            return self.end(Ending::Gave(Refused::Protocol), said);
-        };
-        let log = round.outline.log(name).copied();
-        let held = log.map(|log| run::held(view, lens, log, points)).unwrap_or_default();
-        let mut shared: Vec<_> = held.iter().map(|(seq, id)| lens.point(*seq, *id)).collect();
-        shared.sort_unstable_by(|one, other| other.cmp(one));
-        said.push(Said::Send(Message::Common { name, points: shared }));
-        round.to_say += 1;
-        if let Some(log) = log {
-            round.queue(view, name, log, &held);
+    ) -> Result<(), Senseless> {
+        self.received += deltas.iter().map(|bytes| bytes.len() as u64).sum::<u64>();
+        // Whoever has any credit left may send one whole delta.
+        let overdrawn = self.received > self.granted + DELTA_BYTES;
+        if overdrawn || !self.trading()?.is_waiting() {
+            return Err(Senseless);
         }
-    }
-
-    fn meet(
-        &mut self,
-        name: Name,
-        points: &[super::compare::Point],
-        view: &impl View,
-        said: &mut Vec<Said>,
-    ) {
-        let (Some(lens), Stage::Sending(round)) = (&self.lens, &mut self.stage) else {
-            return self.end(Ending::Gave(Refused::Protocol), said);
-        };
-        let Some(awaited) = round.awaited.checked_sub(1) else {
-            return self.end(Ending::Gave(Refused::Protocol), said);
-        };
-        round.awaited = awaited;
-        if let Some(log) = round.outline.log(name).copied() {
-            let held = run::held(view, lens, log, points);
-            round.queue(view, name, log, &held);
-        }
-    }
-
-    fn receive(&mut self, deltas: &[Vec<u8>], said: &mut Vec<Said>) {
-        let stage = matches!(self.stage, Stage::Sending(_) | Stage::Comparing(_));
-        self.spent += deltas.iter().map(|bytes| bytes.len() as u64).sum::<u64>();
-        match self.chain.extend(self.pair.context, deltas) {
-            _ if !stage || self.spent > 2 * WINDOW_BYTES => {
-                self.end(Ending::Gave(Refused::Protocol), said);
+        match self.chain.extend(deltas, replica.roster()) {
+            Ok(authentic) => {
+                let count = authentic.len();
+                let expected = self.trading()?.expected(authentic);
+                if expected.len() < count {
+                    said.push(Said::Unasked);
+                }
+                said.push(Said::Got(expected));
             }
-            Ok(authentic) if authentic.is_empty() => {}
-            Ok(authentic) => said.push(Said::Deliver(authentic)),
             Err(why) => {
                 let refused = Message::Refused { why: Refused::Protocol, retry_after_ms: None };
                 said.push(Said::Send(refused));
                 self.end(Ending::Broken(why), said);
             }
         }
+        Ok(())
     }
 
-    fn heard_done(&mut self, plane: Plane, said: &mut Vec<Said>) {
-        let (Stage::Sending(round) | Stage::Comparing(round)) = &mut self.stage else {
-            return self.end(Ending::Gave(Refused::Protocol), said);
-        };
-        match round.to_hear.checked_sub(1) {
-            Some(left) if round.plane == plane => round.to_hear = left,
-            _ => self.end(Ending::Gave(Refused::Protocol), said),
+    fn heard_done(&mut self, plane: Plane) -> Result<(), Senseless> {
+        let round = self.trading()?;
+        if round.plane != plane || round.they_are_sated {
+            return Err(Senseless);
         }
+        round.they_are_sated = true;
+        Ok(())
     }
 
-    fn pump(&mut self, replica: &Replica, view: &impl View, said: &mut Vec<Said>) {
-        self.renew_credit(replica, said);
-        if replica.is_idle() {
+    fn pump(&mut self, calm: bool, replica: &Replica, view: &impl View, said: &mut Vec<Said>) {
+        if calm {
             self.compare_next(replica, said);
         }
         self.send(view, said);
-        let Stage::Sending(round) = &self.stage else { return };
-        if round.to_say == 0 && round.to_hear == 0 && round.awaited == 0 {
+        let Stage::Trading(round) = &self.stage else { return };
+        if round.is_over() {
             match round.plane {
                 Plane::Governance => {
                     self.stage = Stage::Before(Plane::Data);
-                    if replica.is_idle() {
+                    if calm {
                         self.compare_next(replica, said);
                     }
                 }
@@ -458,56 +536,28 @@ impl Session {
         }
     }
 
-    /// New room for what was received, once this node has seen to it.
-    fn renew_credit(&mut self, replica: &Replica, said: &mut Vec<Said>) {
-        if self.spent >= WINDOW_BYTES / 4 && replica.is_idle() && !self.is_over() {
-            let bytes = u32::try_from(self.spent).unwrap_or(u32::MAX);
-            self.spent -= u64::from(bytes);
-            said.push(Said::Send(Message::Credit { bytes }));
-        }
-    }
-
     fn send(&mut self, view: &impl View, said: &mut Vec<Said>) {
-        let Stage::Sending(round) = &mut self.stage else { return };
-        while self.credit > 0 && !round.runs.is_empty() {
-            let room = usize::try_from(self.credit).unwrap_or(usize::MAX).min(BATCH_BYTES);
-            let deltas = round.runs.next(view, room);
-            if deltas.is_empty() {
-                break;
+        let Stage::Trading(round) = &mut self.stage else { return };
+        let room = |credit: u64| usize::try_from(credit).unwrap_or(usize::MAX).min(BATCH_BYTES);
+        while let Some(message) = round.give(room(self.credit), view) {
+            if let Message::Batch { deltas } = &message {
+                let bytes = deltas.iter().map(|bytes| bytes.len() as u64).sum();
+                self.credit = self.credit.saturating_sub(bytes);
             }
-            let bytes = deltas.iter().map(|bytes| bytes.len() as u64).sum();
-            self.credit = self.credit.saturating_sub(bytes);
-            said.push(Said::Send(Message::Batch { deltas }));
-        }
-        if round.runs.is_empty() && round.awaited == 0 {
-            let plane = round.plane;
-            for _ in 0..std::mem::take(&mut round.to_say) {
-                said.push(Said::Send(Message::Done { plane }));
-            }
+            said.push(Said::Send(message));
         }
     }
 }
 
-impl Round {
-    fn tips(&self, log: &LogId) -> &[Spot] {
-        self.ours.0.get(log).map(Vec::as_slice).unwrap_or_default()
-    }
-
-    fn end(&self, name: Name) -> End {
-        match self.outline.log(name) {
-            Some(log) => self.outline.end(log),
-            None => End { name, tips: Vec::new() },
-        }
-    }
-
-    /// What is lacking of a log, of which the other side holds these, is to be sent; once.
-    fn queue(&mut self, view: &impl View, name: Name, log: LogId, held: &[Spot]) {
-        if self.queued.insert(name)
-            && let Some(run) = Run::lacking(view, log, self.tips(&log), held)
-        {
-            self.runs.push(view, run);
-        }
-    }
+/// As many as are told of in one session, ascending.
+fn told(mut ends: Vec<End>) -> Vec<End> {
+    let mut bytes = 0;
+    ends.retain(|end| {
+        bytes += 20 + 18 * end.tips.len() as u64;
+        bytes <= TELLING_BYTES
+    });
+    ends.sort_by_key(|end| end.name);
+    ends
 }
 
 fn of_plane(vector: &Vector, plane: Plane) -> Vector {

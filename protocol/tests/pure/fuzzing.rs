@@ -6,6 +6,7 @@
 mod targets;
 
 use mangrove_protocol::delta::Suite;
+use mangrove_protocol::gossip;
 use mangrove_protocol::id::DeltaId;
 use mangrove_protocol::replica::beat::{Heartbeat, SealedRoot};
 use mangrove_protocol::ticket::Ticket;
@@ -73,6 +74,7 @@ fn good() -> Vec<Vec<u8>> {
         expires_at_ms: 7,
     };
     let knock = Message::Knock { context: founding.context(), invite };
+    let said = gossip::Body::Heartbeat(beat);
     vec![
         delta.bytes().to_vec(),
         other.bytes().to_vec(),
@@ -86,6 +88,8 @@ fn good() -> Vec<Vec<u8>> {
         knock.encode(),
         ticket.to_text().into_bytes(),
         mangrove_protocol::sync::Message::Credit { bytes: 9 }.encode(),
+        gossip::Message::of(&delta, &keys(1)).encode(),
+        gossip::Message::sign(delta.context(), said, &keys(1)).encode(),
     ]
 }
 

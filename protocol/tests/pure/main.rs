@@ -29,6 +29,8 @@ mod founding;
 #[cfg(test)]
 mod fuzzing;
 #[cfg(test)]
+mod gossiping;
+#[cfg(test)]
 mod governing;
 #[cfg(test)]
 mod header;

@@ -1,15 +1,13 @@
 //! Whatever two nodes know of a past with forks, removals and lies in it: after a session or two, cut
 //! off here and there, they hold the same.
 
-use std::collections::VecDeque;
-
 use mangrove_protocol::delta::Delta;
-use mangrove_protocol::effect::Input;
+use mangrove_protocol::planted::Planted;
 use mangrove_protocol::replica::Config;
-use mangrove_protocol::sync::{Ending, Message, Pair, Said, Session};
 use mangrove_protocol::view::{Entries, Table};
 use proptest::prelude::*;
 
+use super::net::{Net, quiet};
 use crate::crank::{Crank, Dice, boundless, config};
 use crate::cutting::Past;
 use crate::tables;
@@ -20,38 +18,6 @@ fn node(seed: u8, known: &[Delta]) -> Crank {
     crank
 }
 
-/// A session between two; how it ended for each, if it was not cut off.
-fn sync(nodes: &mut [Crank; 2], cut_after: usize, nonce: u8) -> [Option<Ending>; 2] {
-    let context = nodes[0].replica.context();
-    let peers = [0, 1].map(|at| nodes[at].replica.peer());
-    let pair = |at: usize| Pair { context, us: peers[at], them: peers[1 - at] };
-    let (opener, hello) = Session::open(pair(0), [nonce; 16], &nodes[0].replica);
-    let mut sessions = [opener, Session::answer(pair(1), [nonce; 16])];
-    let mut queue = VecDeque::from([(1, hello)]);
-    let (mut endings, mut carried) = ([None; 2], 0);
-    while let Some((at, message)) = queue.pop_front() {
-        carried += 1;
-        if carried > cut_after {
-            break;
-        }
-        let message = Message::decode(&message.encode()).unwrap();
-        let mut said = sessions[at].on(message, &nodes[at].replica, &nodes[at].memory);
-        while !said.is_empty() {
-            for one in std::mem::take(&mut said) {
-                let from = peers[1 - at];
-                match one {
-                    Said::Send(message) => queue.push_back((1 - at, message)),
-                    Said::Deliver(deltas) => drop(nodes[at].feed(Input::Deltas { from, deltas })),
-                    Said::Agreed => drop(nodes[at].feed(Input::Agreed { with: from })),
-                    Said::Over(ending) => endings[at] = Some(ending),
-                }
-            }
-            said = sessions[at].go_on(&nodes[at].replica, &nodes[at].memory);
-        }
-    }
-    endings
-}
-
 fn check(seed: u64, steps: usize, cut_after: usize) {
     let past = Past::new(seed, steps);
     let mut dice = Dice::new(seed);
@@ -60,25 +26,35 @@ fn check(seed: u64, steps: usize, cut_after: usize) {
         let share = dice.below(4);
         all.iter().filter(|_| dice.below(4) <= share).cloned().collect()
     };
-    let mut nodes = [node(50, &some()), node(51, &some())];
-    let mut nonce = 0;
-    let mut next = |nodes: &mut _, cut_after| {
-        nonce += 1;
-        sync(nodes, cut_after, nonce)
-    };
-    next(&mut nodes, cut_after);
-    let equal = [Some(Ending::Equal); 2];
+    let nodes = vec![node(50, &some()), node(51, &some())];
+    let mut net = Net::new(nodes, quiet(), &Planted::default());
+    net.cut_after = cut_after;
+    net.sync(0, 1);
+    net.cut_after = usize::MAX;
     // What arrives may join with what came ahead of it, so that there is more to show the next time.
-    let held = |nodes: &[Crank; 2]| -> usize {
-        nodes.iter().map(|it| Entries::rows(&it.memory).len()).sum()
+    let held = |net: &Net| -> usize {
+        net.nodes.iter().map(|it| Entries::rows(&it.crank.memory).len()).sum()
+    };
+    let equals = |net: &Net| {
+        let way = net.traffic(1, 0);
+        way.said.iter().filter(|said| *said == "Equal").count()
     };
     let mut before = None;
-    while next(&mut nodes, usize::MAX) != equal {
-        let now = held(&nodes);
+    loop {
+        let equal = equals(&net);
+        net.sync(0, 1);
+        assert!(net.nodes.iter().all(|node| node.desk.is_at_rest()));
+        if equals(&net) > equal {
+            break;
+        }
+        let now = held(&net);
         assert!(before < Some(now), "a session brought nothing, and they do not hold the same");
         before = Some(now);
     }
-    let [one, other] = &nodes;
+    for node in &net.nodes {
+        assert!(node.desk.ledger().entries().next().is_none(), "somebody was blamed");
+    }
+    let [one, other] = [0, 1].map(|at| &net.nodes[at].crank);
     assert_eq!(one.replica.stored(), other.replica.stored());
     assert_eq!(tables::applied(&one.memory), tables::applied(&other.memory));
     assert_eq!(tables::root(&one.memory), tables::root(&other.memory));

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use mangrove_protocol::id::{ContextId, DeltaId, LogId, Plane, Seq};
 use mangrove_protocol::log::Vector;
-use mangrove_protocol::sync::{End, Lens, Message, Outline, differing, groups_for};
+use mangrove_protocol::sync::{End, Lens, Message, Outline, Part, Stretch, differing, groups_for};
 use proptest::prelude::*;
 
 use crate::make::{id, keys, seq};
@@ -47,25 +47,37 @@ fn compare(seed: u8, opener: &Vector, answerer: &Vector) -> Found {
         unreachable!()
     };
     let found = b.compare(&groups, &lines);
-    let mut ends: Vec<End> = found.ours.iter().map(|log| b.end(log)).collect();
-    ends.extend(found.unknown.iter().map(|name| End { name: *name, tips: vec![] }));
+    let mut ends: Vec<End> = found.ours.iter().map(|log| b.end(log, false)).collect();
+    ends.extend(found.only_ours.iter().map(|log| b.end(log, true)));
+    ends.extend(found.unknown.iter().map(|name| End { name: *name, hint: None, tips: vec![] }));
     ends.sort_by_key(|end| end.name);
     let Message::Ends { ends, .. } = say(Message::Ends { plane: PLANE, ends }) else {
         unreachable!()
     };
-    // The opener says where it ends only where it is behind.
-    let known = |end: &&End| {
-        let log = a.log(end.name);
-        let tips = log.and_then(|log| opener.0.get(log));
-        let last = tips.and_then(|tips| tips.last()).map(|(seq, _)| *seq);
-        end.tips.iter().any(|tip| Some(tip.seq) > last)
+    // The opener says where it ends if that is anywhere else.
+    let known = ends.iter().filter_map(|end| Some((*a.log(end.name)?, end.tips.is_empty())));
+    let own: Vec<_> = known.map(|(log, hinted)| a.end(&log, hinted)).collect();
+    say(Message::Ends { plane: PLANE, ends: own.clone() });
+    // Each asks for what it lacks, once.
+    let lacks = |ends: &[End], ours: &Outline| {
+        let behind = ends.iter().filter(|end| {
+            let log = ours.log(end.name).copied();
+            let last = log.and_then(|log| ours.tips(&log).last().map(|(seq, _)| *seq));
+            end.tips.iter().any(|tip| Some(tip.seq) > last)
+        });
+        let part = |end: &End| match ours.log(end.name) {
+            Some(_) => Part::Rest { until: 0 },
+            None => Part::Within { after: 0, until: 0 },
+        };
+        let stretch = |end: &End| Stretch { name: end.name, part: part(end) };
+        behind.map(stretch).collect::<Vec<_>>()
     };
-    let behind: Vec<_> = ends.iter().filter(known).map(|end| end.name).collect();
-    let own = behind.iter().map(|name| match a.log(*name) {
-        Some(log) => a.end(log),
-        None => End { name: *name, tips: vec![] },
-    });
-    say(Message::Ends { plane: PLANE, ends: own.collect() });
+    for stretches in [lacks(&ends, &a), lacks(&own, &b)] {
+        if !stretches.is_empty() {
+            say(Message::Want { number: 1, credit: 1 << 20, stretches });
+            say(Message::Given { number: 1, apart: vec![] });
+        }
+    }
     let logs = |outline: &Outline| {
         ends.iter().filter_map(|end| outline.log(end.name)).copied().collect::<BTreeSet<_>>()
     };
@@ -109,7 +121,7 @@ fn check(seed: u8, one: &Vector, other: &Vector) -> Found {
 }
 
 fn thousand() -> BTreeMap<u64, u64> {
-    (0..1_000).map(|number| (number, 100)).collect()
+    (0..1_000).map(|number| (number, 100_000)).collect()
 }
 
 /// Four bytes a log for the groups, and messages as such.
@@ -119,7 +131,7 @@ const FIXED: usize = 4_300;
 fn one_missing_delta_among_a_thousand_logs_costs_little() {
     let behind = vector(thousand());
     let mut ahead = thousand();
-    ahead.insert(500, 101);
+    ahead.insert(500, 100_001);
     let ahead = vector(ahead);
     for (opener, answerer) in [(&ahead, &behind), (&behind, &ahead)] {
         let worst = (0..20).map(|seed| check(seed, opener, answerer).bytes).max().unwrap();
@@ -173,13 +185,13 @@ fn the_other_plane_has_no_part_in_it() {
 #[test]
 fn a_log_with_more_tips_than_can_be_said_is_said_in_part() {
     let tips: Vec<_> = (1..=300).map(|at| tip(1, at)).collect();
-    let end = Outline::new(lens(1), &Vector([(log(1), tips)].into()), PLANE, 1).end(&log(1));
+    let end = Outline::new(lens(1), &Vector([(log(1), tips)].into()), PLANE, 1).end(&log(1), false);
     let Ok(Message::Ends { ends, .. }) =
         Message::decode(&Message::Ends { plane: PLANE, ends: vec![end] }.encode())
     else {
         panic!("it is no message");
     };
-    assert_eq!(ends[0].tips.len(), 255);
+    assert_eq!(ends[0].tips.len(), 127);
 }
 
 proptest! {

@@ -4,9 +4,9 @@
 use std::fmt::Write;
 
 use data_encoding::HEXLOWER;
-use mangrove_protocol::id::{ContextId, Plane};
+use mangrove_protocol::id::{ContextId, Incarnation, Plane};
 use mangrove_protocol::sync::{
-    End, FRAME_BYTES, Hello, Line, Message, Name, Point, Refused, VERSION,
+    End, FRAME_BYTES, Hello, Hint, Line, Message, Name, Part, Point, Refused, Stretch, VERSION,
 };
 use mangrove_protocol::wire::Malformed;
 use proptest::prelude::*;
@@ -37,20 +37,30 @@ fn hello() -> Hello {
 
 pub(crate) fn every_message() -> Vec<Message> {
     let (plane, governance) = (Plane::Data, [5; 32]);
+    let hint = Hint { authority: [4; 5], incarnation: Incarnation::new(6) };
     let ends = vec![
-        End { name: name(1), tips: vec![] },
-        End { name: name(2), tips: vec![point(1), point(0x0605_0403_0201)] },
+        End { name: name(1), hint: None, tips: vec![] },
+        End { name: name(2), hint: None, tips: vec![point(1), point(0x0605_0403_0201)] },
+        End { name: name(3), hint: Some(hint), tips: vec![point(300)] },
     ];
-    let lines = [1, 2].map(|number| Line { name: name(number), digest: [number; 4] }).to_vec();
+    let parts = [
+        Part::Rest { until: 0 },
+        Part::Within { after: 127, until: 16_384 },
+        Part::Apart { points: vec![point(9), point(8), point(6)] },
+        Part::Apart { points: vec![] },
+    ];
+    let stretches = (1..).zip(parts).map(|(at, part)| Stretch { name: name(at), part });
+    let stretches = stretches.collect();
+    let lines = [1, 2].map(|number| Line { name: name(number), digest: [number; 3] }).to_vec();
     vec![
         Message::Hello(Box::new(hello())),
         Message::Equal,
         Message::Groups { plane: Plane::Governance, governance, digests: vec![[1; 8], [2; 8]] },
         Message::Lines { plane, governance, groups: vec![0, 258], lines },
         Message::Ends { plane, ends },
-        Message::Locator { name: name(1), points: vec![point(9), point(8), point(6)] },
-        Message::Common { name: name(1), points: vec![point(8), point(6)] },
-        Message::Common { name: name(1), points: vec![] },
+        Message::Want { number: 2, credit: 1 << 16, stretches },
+        Message::Given { number: 2, apart: vec![name(1)] },
+        Message::Cancel { number: 3 },
         Message::Batch { deltas: vec![vec![1, 2, 3], vec![4]] },
         Message::Credit { bytes: 1 << 20 },
         Message::Done { plane },
@@ -92,7 +102,7 @@ fn what_a_later_version_says_is_unknown_and_not_wrong() {
     let mut bytes = Message::Equal.encode();
     bytes[0] = 2;
     assert_eq!(Message::decode(&bytes), unknown("sync version", 2));
-    for tag in [0, 12, 13, 200] {
+    for tag in [0, 13, 14, 200] {
         assert_eq!(Message::decode(&[VERSION, tag]), unknown("sync message", tag));
     }
 }
@@ -102,8 +112,10 @@ fn what_has_an_order_is_in_it() {
     let not = |what| Err(Malformed::NotCanonical { what });
     let check = |message: Message| Message::decode(&message.encode()).map(drop);
     let (plane, governance) = (Plane::Data, [5; 32]);
-    let line = |number| Line { name: name(number), digest: [9; 4] };
-    let end = |number, tips| End { name: name(number), tips };
+    let line = |number| Line { name: name(number), digest: [9; 3] };
+    let end = |number, tips| End { name: name(number), hint: None, tips };
+    let want = |stretches| Message::Want { number: 1, credit: 0, stretches };
+    let stretch = |part| Stretch { name: name(1), part };
     assert_eq!(
         check(Message::Lines { plane, governance, groups: vec![1, 1], lines: vec![] }),
         not("groups")
@@ -115,9 +127,32 @@ fn what_has_an_order_is_in_it() {
     let ends = vec![end(1, vec![point(2), point(1)])];
     assert_eq!(check(Message::Ends { plane, ends }), not("tips"));
     let points = vec![point(1), point(2)];
-    assert_eq!(check(Message::Locator { name: name(1), points }), not("points"));
+    assert_eq!(check(want(vec![stretch(Part::Apart { points })])), not("points"));
+    let rest = stretch(Part::Rest { until: 1 });
+    assert_eq!(check(want(vec![rest.clone(), rest])), not("stretches"));
+    assert!(check(want(vec![stretch(Part::Within { after: 2, until: 2 })])).is_err());
+    let points = vec![point(1); 513];
+    assert!(check(want(vec![stretch(Part::Apart { points })])).is_err());
     assert_eq!(check(Message::Batch { deltas: vec![] }), Err(Malformed::Empty { what: "a batch" }));
     assert!(check(Message::Groups { plane, governance, digests: vec![[1; 8]; 3] }).is_err());
+}
+
+#[test]
+fn places_are_written_in_as_few_bytes_as_it_takes() {
+    let bytes = |until| {
+        let stretches = vec![Stretch { name: name(1), part: Part::Rest { until } }];
+        Message::Want { number: 1, credit: 0, stretches }.encode()
+    };
+    let short = bytes(1).len();
+    for (place, more) in [(127, 0), (128, 1), (16_383, 1), (16_384, 2), (u64::MAX >> 1, 8)] {
+        assert_eq!(bytes(place).len(), short + more);
+        assert!(Message::decode(&bytes(place)).is_ok(), "{place}");
+    }
+    let mut longer = bytes(1);
+    *longer.last_mut().unwrap() |= 0x80;
+    longer.push(0);
+    assert_eq!(Message::decode(&longer), Err(Malformed::NotCanonical { what: "a place" }));
+    assert!(Message::decode(&bytes(u64::MAX)).is_err());
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! The sync session: its messages, and what they find out.
 
 mod anything;
-mod chains;
 mod comparing;
+mod faults;
 mod messages;
+mod net;
 mod sessions;
