@@ -254,6 +254,21 @@ impl Government {
         self.awaited.note(log);
     }
 
+    /// Something waits whose parents count in part as beyond the end of their logs. Where these end
+    /// may change, and then it has to wait for them.
+    pub(super) fn await_cut(
+        &mut self,
+        view: &impl View,
+        logs: &BTreeMap<LogId, LogRow>,
+        header: &Header,
+    ) {
+        for tip in parents(header) {
+            if self.parent(view, logs, &tip) == Parent::CutOff {
+                self.awaited.note(&tip.log);
+            }
+        }
+    }
+
     /// All that waits is to be looked at again, and says again what for.
     fn look_again(&mut self) {
         self.restless = true;

@@ -145,7 +145,8 @@ impl Replica {
         let before = place.log == *delta.log() && place.seq < delta.seq();
         let (member, bytes) = (delta.log().author, delta.bytes().len() as u64);
         let helps = place.log.author == member || !self.parking.member_is_full(member, bytes);
-        helps && !before
+        // What this node wrote and confirmed can wait again when state is made anew.
+        helps && !before && place.log.author != self.peer()
     }
 
     /// Stores a delta that has to wait.
@@ -155,6 +156,7 @@ impl Replica {
         step.over.put::<Places>(delta.id(), Place { told, ..place(delta, status) });
         step.over.put::<Waiting>((cause, delta.id()), ());
         self.parking.enter(delta.log().author, delta.bytes().len() as u64);
+        self.government.await_cut(&step.over, &self.logs, delta.header());
         self.cite(step, delta);
         step.note(Note::Parked { delta: delta.id(), cause });
     }
@@ -245,6 +247,7 @@ impl Replica {
         }
         step.over.remove::<Waiting>((before, delta.id()));
         step.over.put::<Waiting>((cause, delta.id()), ());
+        self.government.await_cut(&step.over, &self.logs, delta.header());
         self.cite(step, delta);
     }
 

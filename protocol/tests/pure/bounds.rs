@@ -5,18 +5,20 @@ use std::collections::BTreeSet;
 
 use mangrove_protocol::delta::{Delta, seal_and_sign};
 use mangrove_protocol::effect::{Effect, Input, Note, Refused};
+use mangrove_protocol::governance::Role;
 use mangrove_protocol::graph::{Cause, Status};
-use mangrove_protocol::id::ContextId;
+use mangrove_protocol::id::{ContextId, LogId};
 use mangrove_protocol::log::TIPS_PER_LOG;
 use mangrove_protocol::overlay::Overlay;
 use mangrove_protocol::replica::{Bounds, Config};
 use mangrove_protocol::request::Fault;
-use mangrove_protocol::view::{Batch, Deltas, Logs, Places, View, Waiting, every};
+use mangrove_protocol::view::{Batch, Deltas, Logs, Places, Table, View, Waiting, every};
 
 use crate::crank::{
-    Crank, LAST_MEMBER, NOW_MS, Pen, answers, arrival, boundless, call, chain, config, fetched,
-    notes, put, write,
+    Crank, FOUNDING, LAST_MEMBER, NOW_MS, Pen, answers, arrival, boundless, call, chain, config,
+    fetched, notes, put, write,
 };
+use crate::founding::grant;
 use crate::make::{NONCE, epoch, id, keys};
 use crate::tables;
 
@@ -523,4 +525,43 @@ fn thousands_that_waited_go_on_at_once() {
     crank.feed(Input::Tick);
     assert_eq!(tables::parked(&crank.memory).len(), 0);
     assert_eq!(tables::applied(&crank.memory).len(), 9_001);
+}
+
+#[test]
+fn what_was_confirmed_here_makes_room_for_nobody() {
+    let bounds = Bounds { parked_bytes: 2_000, parked_bytes_per_member: 2_000, ..boundless() };
+    let mut crank = Crank::new(Config { bounds, ..config(NODE) });
+    // Its clock was wrong when it wrote, and was put right later.
+    crank.now_ms += 150_000;
+    let own = crank.edit(vec![put("own", "word")]).delta;
+    crank.now_ms -= 150_000;
+    crank.reboot();
+    crank.feed(Input::Rebuild);
+    assert!(tables::parked(&crank.memory).contains_key(&own), "it has to wait again");
+    for life in 0..20 {
+        crank.give(&[for_a_late_parent(Pen::new(1, 9).life(life)).long(300).write()]);
+    }
+    assert!(Deltas::rows(&crank.memory).contains_key(&own));
+}
+
+#[test]
+fn what_waits_for_a_key_waits_for_a_parent_that_comes_to_count() {
+    let mut crank = Crank::new(Config { bounds: boundless(), ..config(NODE) });
+    let grant = FOUNDING.next().write(FOUNDING.context, &grant(LAST_MEMBER + 1, Role::Writer));
+    let log = LogId { authority: grant.id().into(), ..Pen::new(LAST_MEMBER + 1, 0).log() };
+    let parent = Pen::new(LAST_MEMBER + 1, 0).write_as(log, None);
+    let delta = Pen::new(1, 9).under(2).citing(&[&parent]).write();
+    crank.give_one(&delta);
+    let cause = |crank: &Crank| {
+        let found = Waiting::rows(&crank.memory).keys().find(|(_, id)| *id == delta.id());
+        found.map(|(cause, _)| *cause)
+    };
+    assert_eq!(cause(&crank), Some(Cause::Parent(parent.id())));
+    // Nobody knows by which right the parent was written, so it is not waited for.
+    crank.feed(Input::Agreed { with: keys(2).peer() });
+    assert_eq!(cause(&crank), Some(Cause::Key(epoch(2).id())));
+    crank.give_one(&grant);
+    assert_eq!(cause(&crank), Some(Cause::Parent(parent.id())));
+    crank.give_one(&parent);
+    assert_eq!(cause(&crank), Some(Cause::Key(epoch(2).id())));
 }
