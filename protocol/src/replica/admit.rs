@@ -139,6 +139,15 @@ impl Replica {
         if kept == Kept::No { Err(Refused::Loose) } else { Ok(Taken::Loose) }
     }
 
+    /// Whether deltas of a log may be taken, as far as the number of its author's logs is concerned.
+    pub fn has_room_for(&self, log: &LogId) -> bool {
+        let row = self.logs.get(log);
+        log.plane == Plane::Governance
+            || row.is_some_and(|row| row.cited || !row.stored.is_empty())
+            || self.government.is_named(log)
+            || self.logs_of_authority(log) < self.config.bounds.logs_per_authority
+    }
+
     /// Bounds how many data logs an author may begin and how many branches a log may grow, unless
     /// others cite them. Of governance, what a member may write in all is bounded: who may do what must
     /// not depend on which of its logs came first.
@@ -146,13 +155,7 @@ impl Replica {
         let log = delta.log();
         let row = self.logs.get(log);
         let stored = row.map(|row| &row.stored);
-        let begins = stored.is_none_or(|tips| tips.is_empty());
-        if begins
-            && log.plane == Plane::Data
-            && !row.is_some_and(|row| row.cited)
-            && !self.government.is_named(log)
-            && self.logs_of_authority(log) >= self.config.bounds.logs_per_authority
-        {
+        if !self.has_room_for(log) {
             return Err(Refused::TooManyLogs);
         }
         let prev = delta.header().prev;

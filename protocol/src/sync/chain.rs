@@ -89,13 +89,9 @@ impl Chain {
         }
         left.reverse();
         self.keep(log, left)?;
-        let mut vouched: Vec<Delta> = vouching.into_iter().collect();
-        while let (Some(by), Some(earlier)) = (vouched.last(), row.pop()) {
-            // They continue one another, or they would not stand in one row.
-            let Ok(delta) = Delta::linked(earlier, by) else { break };
-            vouched.push(delta);
+        if let Some(vouching) = vouching {
+            authentic.extend(link(row, vouching)?.into_iter().rev());
         }
-        authentic.extend(vouched.into_iter().rev());
         Ok(())
     }
 
@@ -119,6 +115,49 @@ impl Chain {
         self.bytes += bytes;
         self.unsigned.insert(log, left);
         Ok(())
+    }
+}
+
+/// What stands before an authentic delta in a row, the last first and it before all. Good signatures
+/// stand in between, never further apart than anybody would keep what is without one.
+fn link(mut row: Vec<Unverified>, vouching: Delta) -> Result<Vec<Delta>, Broken> {
+    let mut vouched = vec![vouching];
+    loop {
+        let mut bytes = 0;
+        let short = |delta: &&Unverified| {
+            bytes += delta.bytes().len();
+            bytes <= MOST_BYTES
+        };
+        let near = row.iter().rev().take(MOST_UNSIGNED).take_while(short).count();
+        let is_all = near == row.len();
+        let far = row.len() - near - usize::from(!is_all);
+        let mut part = row.split_off(far);
+        // The furthest first: of an honest row one signature in so many is looked at.
+        let mut good = None;
+        for at in 0..part.len() {
+            if is_all || good.is_some() {
+                break;
+            }
+            match part.remove(at).verify() {
+                Ok(delta) => good = Some((at, delta)),
+                Err((bad, _)) => part.insert(at, bad),
+            }
+        }
+        let after = part.split_off(good.as_ref().map_or(0, |(at, _)| *at));
+        for earlier in after.into_iter().rev() {
+            let Some(by) = vouched.last() else { break };
+            // They continue one another, or they would not stand in one row.
+            let Ok(delta) = Delta::linked(earlier, by) else { return Ok(vouched) };
+            vouched.push(delta);
+        }
+        match good {
+            None if is_all => return Ok(vouched),
+            None => return Err(Broken::Unsigned),
+            Some((_, delta)) => {
+                vouched.push(delta);
+                row.extend(part);
+            }
+        }
     }
 }
 

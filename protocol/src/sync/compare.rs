@@ -257,8 +257,9 @@ impl Outline {
 
     /// The lines of some groups.
     pub fn lines(&self, groups: &[u16]) -> Vec<Line> {
-        let shown =
-            |name: &Name| u16::try_from(self.group(*name)).is_ok_and(|it| groups.contains(&it));
+        let shown = |name: &Name| {
+            u16::try_from(self.group(*name)).is_ok_and(|it| groups.binary_search(&it).is_ok())
+        };
         self.logs.iter().filter(|(name, _)| shown(name)).map(|(_, (_, line))| *line).collect()
     }
 

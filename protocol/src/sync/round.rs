@@ -6,10 +6,10 @@ use super::compare::{End, Lens, Name, Outline, Point};
 use super::message::{Message, Part, Stretch};
 use super::run::{self, Run, Runs, Spot};
 use crate::delta::Delta;
-use crate::governance::Roster;
 use crate::id::{LogId, Plane, Seq};
 use crate::log::Vector;
-use crate::view::View;
+use crate::replica::Replica;
+use crate::view::{Logs, View};
 
 /// Wants of one side that wait to be served.
 const MOST_WANTS: usize = 4;
@@ -115,10 +115,15 @@ impl Round {
 
     /// Takes in where the other side ends, and answers for which of these logs it lacks something, as
     /// far as can be told.
-    pub(super) fn learn(&mut self, ends: Vec<End>, roster: &Roster, view: &impl View) -> Vec<End> {
+    pub(super) fn learn(
+        &mut self,
+        ends: Vec<End>,
+        replica: &Replica,
+        view: &impl View,
+    ) -> Vec<End> {
         let mut authorities = BTreeMap::new();
         if self.plane == Plane::Data && ends.iter().any(|end| end.hint.is_some()) {
-            let all = roster.authorities();
+            let all = replica.roster().authorities();
             authorities.extend(all.map(|(id, member)| (self.lens.authority(id), (id, member))));
         }
         let mut ahead = Vec::new();
@@ -137,9 +142,13 @@ impl Round {
             {
                 ahead.push(ours);
             }
-            if (self.plane == Plane::Governance || log.is_some())
+            // What would be refused is not asked for.
+            let is_welcome = log.map_or(self.plane == Plane::Governance, |log| {
+                known.is_some() || replica.has_room_for(&log)
+            });
+            if is_welcome
                 && self.offers.len() < MOST_OFFERS
-                && let Some(span) = self.lacking(known, &end.tips, view)
+                && let Some(span) = self.lacking(log, &end.tips, view)
             {
                 self.offers.insert(end.name, Offer { name: end.name, log, span });
             }
@@ -154,8 +163,8 @@ impl Round {
         if held.len() == theirs.len() {
             return None;
         }
-        let ours = log.map(|log| self.outline.tips(&log)).unwrap_or_default();
-        let last = match (log, ours) {
+        let ours = log.map(|log| self.tips(&log, view)).unwrap_or_default();
+        let last = match (log, ours.as_slice()) {
             (Some(log), ours) if !ours.is_empty() => run::straight_tip(view, &log, ours),
             _ => return Some(row(0, theirs)),
         };
@@ -165,6 +174,15 @@ impl Round {
             }
             _ => Some(Span::Branches),
         }
+    }
+
+    /// Where a log ends here, even if the other side is not shown that.
+    fn tips(&self, log: &LogId, view: &impl View) -> Vec<Spot> {
+        let shown = self.outline.tips(log);
+        if !shown.is_empty() {
+            return shown.to_vec();
+        }
+        view.get::<Logs>(log).map(|row| row.stored.as_slice().to_vec()).unwrap_or_default()
     }
 
     /// Takes off the list what is held by now.
@@ -189,9 +207,10 @@ impl Round {
 
     fn stretch(&self, share: Share, view: &impl View) -> Stretch {
         let Share { name, span } = share;
-        let log = self.outline.log(name).copied();
-        let ours = log.map(|log| self.outline.tips(&log)).unwrap_or_default();
-        let last = ours.last().map_or(0, |(seq, _)| seq.get());
+        let shown = self.outline.log(name).copied();
+        let log = shown.or_else(|| self.offers.get(&name)?.log);
+        let ours = log.map(|log| self.tips(&log, view)).unwrap_or_default();
+        let last = ours.last().filter(|_| shown.is_some()).map_or(0, |(seq, _)| seq.get());
         let end = match self.offers.get(&name).map(|offer| offer.span) {
             Some(Span::Row { until, .. }) => until,
             Some(Span::Branches) | None => u64::MAX,
@@ -205,7 +224,7 @@ impl Round {
                 }
             }
             (Span::Branches, Some(log)) => {
-                Part::Apart { points: run::locator(view, &self.lens, log, ours) }
+                Part::Apart { points: run::locator(view, &self.lens, log, &ours) }
             }
             (Span::Branches, None) => Part::Apart { points: Vec::new() },
         };
@@ -257,12 +276,20 @@ impl Round {
     /// A want was served. What turned out to be on branches is offered as such.
     pub(super) fn given(&mut self, number: u32, apart: Vec<Name>) -> Result<Gift, Senseless> {
         let shares = self.wanted.remove(&number).ok_or(Senseless)?;
-        for name in &apart {
-            let offer = self.offers.get_mut(name).filter(|offer| offer.span != Span::Branches);
-            let offer = offer.filter(|_| shares.iter().any(|share| share.name == *name));
-            offer.ok_or(Senseless)?.span = Span::Branches;
+        let mut turned = Vec::new();
+        for name in apart {
+            let share = shares.iter().find(|share| share.name == name);
+            let offer = self.offers.get_mut(&name).filter(|_| share.is_some());
+            let offer = offer.ok_or(Senseless)?;
+            // Two wants may have been about the same log.
+            if offer.span != Span::Branches {
+                offer.span = Span::Branches;
+                turned.push(name);
+            } else if share.is_some_and(|share| share.span == Span::Branches) {
+                return Err(Senseless);
+            }
         }
-        Ok(Gift { number, apart })
+        Ok(Gift { number, apart: turned })
     }
 
     /// Takes a want of the other side.
@@ -291,7 +318,11 @@ impl Round {
         let Some(log) = self.outline.log(name).copied() else { return Ok(None) };
         let ours: &[Spot] = self.ours.0.get(&log).map(Vec::as_slice).unwrap_or_default();
         let held = |points: &[Point]| run::held(view, &self.lens, log, points);
+        let is_straight = run::straight_tip(view, &log, ours).is_some();
         Ok(match part {
+            Part::Within { after: 0, until: 0 } => Run::lacking(view, log, ours, &[], None),
+            // Where there are branches, a place says too little.
+            Part::Rest { .. } | Part::Within { .. } if !is_straight => return Err(Apart),
             Part::Rest { until } => {
                 let points = self.theirs.get(&name).map(Vec::as_slice).unwrap_or_default();
                 let held = held(points);
@@ -299,10 +330,6 @@ impl Round {
                     return Err(Apart);
                 }
                 Run::lacking(view, log, ours, &held, Seq::new(until))
-            }
-            Part::Within { after: 0, until } => Run::lacking(view, log, ours, &[], Seq::new(until)),
-            Part::Within { .. } if run::straight_tip(view, &log, ours).is_none() => {
-                return Err(Apart);
             }
             Part::Within { after, until } => {
                 Run::within(view, log, ours, (Seq::new(after), Seq::new(until)))

@@ -32,9 +32,9 @@ impl Run {
         until: Option<Seq>,
     ) -> Option<Self> {
         match (straight_tip(view, &log, ours), held) {
-            (Some(tip), []) => Self::straight(log, None, tip.min(until.unwrap_or(tip))),
-            (Some(tip), [(after, _)]) => {
-                Self::straight(log, Some(*after), tip.min(until.unwrap_or(tip)))
+            (Some(tip), held) => {
+                let after = held.iter().map(|(seq, _)| *seq).max();
+                Self::straight(log, after, tip.min(until.unwrap_or(tip)))
             }
             _ => {
                 let picked = picked(view, ours, held);
@@ -214,7 +214,7 @@ pub(super) fn locator(view: &impl View, lens: &Lens, log: LogId, ours: &[Spot]) 
     let mut points = BTreeSet::new();
     for tip in ours {
         let (mut at, mut step) = (Some(*tip), 1_u64);
-        while let Some((seq, id)) = at {
+        while let Some((seq, id)) = at.filter(|_| points.len() < MOST_POINTS) {
             points.insert(lens.point(seq, id));
             at = before((seq, id), step);
             step = step.saturating_mul(2);

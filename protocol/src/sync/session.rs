@@ -4,20 +4,27 @@
 //! credit for; what it receives goes on once it is known to be authentic. What to ask for, of whom and
 //! when is decided elsewhere, where all sessions of a context are in view.
 
+use std::collections::BTreeSet;
+
 use super::chain::{Broken, Chain};
 use super::compare::{End, Lens, Line, differing, groups_for};
 use super::message::{FRAME_BYTES, Hello, Message, NONCE_BYTES, Refused};
 use super::round::{Gift, Offer, Round, Senseless, Share};
-use crate::delta::Delta;
-use crate::id::{ContextId, LogId, PeerId, Plane};
+use crate::delta::{Delta, Unverified};
+use crate::id::{ContextId, DeltaId, LogId, PeerId, Plane};
 use crate::limits::DELTA_BYTES;
 use crate::log::Vector;
 use crate::replica::Replica;
-use crate::view::View;
+use crate::view::{Logs, Places, View};
 
 /// Bytes of one batch, unless its only delta is longer: few, so that on a slow link it is seen that
 /// something comes.
 const BATCH_BYTES: usize = 32 * 1024;
+/// Bytes that a side may be allowed to send before it has; whoever allows more does not mean it.
+const MOST_CREDIT: i64 = 64 * 1024 * 1024;
+/// Bytes of batches that wait for the stream: few, so that what is asked for is not held up by what
+/// is given.
+const MOST_UNSENT: usize = 256 * 1024;
 /// Bytes of messages that tell of logs: what does not fit is left for the next session.
 const TELLING_BYTES: u64 = FRAME_BYTES / 2;
 
@@ -94,12 +101,16 @@ pub struct Session {
     nonce: [u8; NONCE_BYTES],
     lens: Option<Lens>,
     their_logs: [u32; 2],
+    /// What it has said that it stores, which decides on both sides where to begin.
+    shown: [[u8; 32]; 2],
     stage: Stage,
     /// What has to wait until this node has seen to all it was given.
     deferred: Option<Message>,
     chain: Chain,
-    /// Bytes that may be sent.
-    credit: u64,
+    /// Bytes that may be sent; less than none if the last delta was longer than what was left.
+    credit: i64,
+    /// Bytes of batches that the stream has not taken yet.
+    unsent: usize,
     /// Bytes that the other side was allowed to send, and those that it has sent.
     granted: u64,
     received: u64,
@@ -108,8 +119,9 @@ pub struct Session {
 impl Session {
     /// A side that begins, and what it says first.
     pub fn open(pair: Pair, nonce: [u8; NONCE_BYTES], replica: &Replica) -> (Self, Message) {
-        let session = Self::new(pair, Side::Opener, nonce);
+        let mut session = Self::new(pair, Side::Opener, nonce);
         let hello = session.hello(replica);
+        session.shown = hello.stored;
         (session, Message::Hello(Box::new(hello)))
     }
 
@@ -125,10 +137,12 @@ impl Session {
             nonce,
             lens: None,
             their_logs: [0; 2],
+            shown: [[0; 32]; 2],
             stage: Stage::Greeting,
             deferred: None,
             chain: Chain::default(),
             credit: 0,
+            unsent: 0,
             granted: 0,
             received: 0,
         }
@@ -148,6 +162,24 @@ impl Session {
             }
             Stage::Before(_) => self.side == Side::Opener && self.deferred.is_none(),
             Stage::Over => false,
+        }
+    }
+
+    /// The stream has taken all that was said.
+    pub const fn sent(&mut self) {
+        self.unsent = 0;
+    }
+
+    /// Bytes that the other side has sent beyond what it was allowed to: the rest of its last delta.
+    pub const fn overdrawn(&self) -> u64 {
+        self.received.saturating_sub(self.granted)
+    }
+
+    /// Whether it is this side's turn to compare, once it has seen to what it was given.
+    pub const fn is_putting_off(&self) -> bool {
+        match &self.stage {
+            Stage::Before(_) => matches!(self.side, Side::Answerer) || self.deferred.is_some(),
+            _ => false,
         }
     }
 
@@ -243,8 +275,8 @@ impl Session {
             }
             Message::Ends { plane, ends } => self.ends(plane, ends, (replica, view), &mut said),
             Message::Want { number, credit, stretches } => {
-                self.credit = self.credit.saturating_add(credit.into());
-                self.trading().and_then(|round| round.serve(number, stretches, view))
+                let trusted = self.trust(credit);
+                trusted.and_then(|()| self.trading()?.serve(number, stretches, view))
             }
             Message::Given { number, apart } => {
                 let given = self.trading().and_then(|round| round.given(number, apart));
@@ -252,10 +284,7 @@ impl Session {
             }
             Message::Cancel { number } => self.trading().map(|round| round.drop_want(number)),
             Message::Batch { deltas } => self.receive(&deltas, replica, &mut said),
-            Message::Credit { bytes } => {
-                self.credit = self.credit.saturating_add(bytes.into());
-                Ok(())
-            }
+            Message::Credit { bytes } => self.trust(bytes),
             Message::Done { plane } => self.heard_done(plane),
             Message::Refused { why, .. } => {
                 self.end(Ending::Refused(why), &mut said);
@@ -290,6 +319,12 @@ impl Session {
             self.end(Ending::Gave(why), &mut said);
         }
         said
+    }
+
+    /// The other side lets this one send so many more bytes.
+    fn trust(&mut self, bytes: u32) -> Result<(), Senseless> {
+        self.credit = self.credit.saturating_add(bytes.into());
+        if self.credit > MOST_CREDIT { Err(Senseless) } else { Ok(()) }
     }
 
     fn trading(&mut self) -> Result<&mut Round, Senseless> {
@@ -330,8 +365,11 @@ impl Session {
             return self.end(Ending::Gave(Refused::UnknownContext), said);
         }
         let ours = self.hello(replica);
+        if self.side == Side::Answerer {
+            self.shown = ours.stored;
+        }
         said.extend(agreed(replica, &theirs.governance));
-        if ours.stored == theirs.stored && self.side == Side::Answerer {
+        if self.shown == theirs.stored && self.side == Side::Answerer {
             said.push(Said::Send(Message::Equal));
             return self.end(Ending::Equal, said);
         }
@@ -341,7 +379,7 @@ impl Session {
         };
         self.lens = Some(Lens::new(context, opener, answerer));
         self.their_logs = theirs.logs;
-        let [governance, _] = [0, 1].map(|at| ours.stored.get(at) == theirs.stored.get(at));
+        let [governance, _] = [0, 1].map(|at| self.shown.get(at) == theirs.stored.get(at));
         self.stage = Stage::Before(if governance { Plane::Data } else { Plane::Governance });
         if self.side == Side::Answerer {
             said.push(Said::Send(Message::Hello(Box::new(ours))));
@@ -368,27 +406,49 @@ impl Session {
         Ok(())
     }
 
-    /// Whether the other side may be shown a plane.
+    /// Whether the other side may be shown anything of a plane.
     fn may_see(&self, plane: Plane, replica: &Replica) -> bool {
-        let roster = replica.roster();
-        let them = &self.pair.them;
+        let them = self.pair.them;
         plane == Plane::Governance
-            || roster.role(*them).is_some()
-            || roster.replicas().contains(them)
+            || takes_part(them, replica)
+            || replica.roster().authorities().any(|(_, member)| member == them)
     }
 
-    fn begin(&self, plane: Plane, groups: usize, replica: &Replica) -> Option<Round> {
-        let ours = of_plane(&replica.stored(), plane);
+    /// The logs of a plane that both sides may know of. Who is no member any more may still have
+    /// something of its own that counts, and is shown nothing else.
+    fn shared(&self, plane: Plane, replica: &Replica, view: &impl View) -> Vector {
+        let Pair { us, them, .. } = self.pair;
+        let [we_do, they_do] = [us, them].map(|peer| takes_part(peer, replica));
+        let mut logs = of_plane(&replica.stored(), plane);
+        logs.0.retain(|log, tips| {
+            // What is not durable yet is not shown.
+            if tips.iter().any(|(_, id)| view.get::<Places>(id).is_none()) {
+                let row = view.get::<Logs>(log).unwrap_or_default();
+                *tips = row.stored.as_slice().to_vec();
+            }
+            let visible = plane == Plane::Governance
+                || (they_do || log.author == them) && (we_do || log.author == us);
+            visible && !tips.is_empty()
+        });
+        logs
+    }
+
+    fn begin(&self, plane: Plane, groups: usize, ours: Vector) -> Option<Round> {
         Some(Round::new(self.lens.clone()?, ours, plane, groups))
     }
 
     /// The answerer begins to compare.
-    fn show_groups(&mut self, plane: Plane, replica: &Replica, said: &mut Vec<Said>) {
+    fn show_groups(
+        &mut self,
+        plane: Plane,
+        (replica, view): (&Replica, &impl View),
+        said: &mut Vec<Said>,
+    ) {
         let [governance, data] = self.their_logs;
         let theirs = if plane == Plane::Governance { governance } else { data };
-        let ours = of_plane(&replica.stored(), plane).0.len();
-        let groups = groups_for(ours, usize::try_from(theirs).unwrap_or(usize::MAX));
-        let Some(round) = self.begin(plane, groups, replica) else { return };
+        let ours = self.shared(plane, replica, view);
+        let groups = groups_for(ours.0.len(), usize::try_from(theirs).unwrap_or(usize::MAX));
+        let Some(round) = self.begin(plane, groups, ours) else { return };
         let governance = replica.governance().digest();
         let digests = round.outline.digests();
         said.push(Said::Send(Message::Groups { plane, governance, digests }));
@@ -396,7 +456,12 @@ impl Session {
     }
 
     /// The opener tells of the groups that differ.
-    fn show_lines(&mut self, message: &Message, replica: &Replica, said: &mut Vec<Said>) {
+    fn show_lines(
+        &mut self,
+        message: &Message,
+        (replica, view): (&Replica, &impl View),
+        said: &mut Vec<Said>,
+    ) {
         let Message::Groups { plane, governance, digests } = message else { return };
         if !matches!(self.stage, Stage::Before(expected) if expected == *plane) {
             return self.end(Ending::Gave(Refused::Protocol), said);
@@ -405,7 +470,8 @@ impl Session {
             return self.end(Ending::Gave(Refused::NotAMember), said);
         }
         said.extend(agreed(replica, governance));
-        let Some(round) = self.begin(*plane, digests.len(), replica) else { return };
+        let ours = self.shared(*plane, replica, view);
+        let Some(round) = self.begin(*plane, digests.len(), ours) else { return };
         let mut groups = differing(&round.outline.digests(), digests);
         let mut lines = round.outline.lines(&groups);
         // Names and digests of 7 bytes, numbers of 2.
@@ -456,7 +522,7 @@ impl Session {
         if round.plane != plane {
             return Err(Senseless);
         }
-        let ahead = round.learn(ends, replica.roster(), view);
+        let ahead = round.learn(ends, replica, view);
         if self.side == Side::Opener {
             said.push(Said::Send(Message::Ends { plane, ends: told(ahead) }));
         }
@@ -479,9 +545,9 @@ impl Session {
         }
         match self.chain.extend(deltas, replica.roster()) {
             Ok(authentic) => {
-                let count = authentic.len();
+                let ids: Vec<_> = authentic.iter().map(Delta::id).collect();
                 let expected = self.trading()?.expected(authentic);
-                if expected.len() < count {
+                if expected.len() < ids.len() && was_unasked(deltas, &ids, &expected) {
                     said.push(Said::Unasked);
                 }
                 said.push(Said::Got(expected));
@@ -506,7 +572,7 @@ impl Session {
 
     fn pump(&mut self, calm: bool, replica: &Replica, view: &impl View, said: &mut Vec<Said>) {
         if calm {
-            self.compare_next(replica, said);
+            self.compare_next(replica, view, said);
         }
         self.send(view, said);
         let Stage::Trading(round) = &self.stage else { return };
@@ -515,7 +581,7 @@ impl Session {
                 Plane::Governance => {
                     self.stage = Stage::Before(Plane::Data);
                     if calm {
-                        self.compare_next(replica, said);
+                        self.compare_next(replica, view, said);
                     }
                 }
                 Plane::Data => self.end(Ending::Done, said),
@@ -524,12 +590,12 @@ impl Session {
     }
 
     /// Begins the next comparison.
-    fn compare_next(&mut self, replica: &Replica, said: &mut Vec<Said>) {
+    fn compare_next(&mut self, replica: &Replica, view: &impl View, said: &mut Vec<Said>) {
         let Stage::Before(plane) = self.stage else { return };
         match (self.side, self.deferred.take()) {
-            (Side::Opener, Some(groups)) => self.show_lines(&groups, replica, said),
+            (Side::Opener, Some(groups)) => self.show_lines(&groups, (replica, view), said),
             (Side::Answerer, _) if self.may_see(plane, replica) => {
-                self.show_groups(plane, replica, said);
+                self.show_groups(plane, (replica, view), said);
             }
             (Side::Answerer, _) => self.end(Ending::Gave(Refused::NotAMember), said),
             (Side::Opener, None) => {}
@@ -538,15 +604,26 @@ impl Session {
 
     fn send(&mut self, view: &impl View, said: &mut Vec<Said>) {
         let Stage::Trading(round) = &mut self.stage else { return };
-        let room = |credit: u64| usize::try_from(credit).unwrap_or(usize::MAX).min(BATCH_BYTES);
-        while let Some(message) = round.give(room(self.credit), view) {
+        while self.unsent < MOST_UNSENT {
+            let room = usize::try_from(self.credit).unwrap_or_default().min(BATCH_BYTES);
+            let Some(message) = round.give(room, view) else { return };
             if let Message::Batch { deltas } = &message {
-                let bytes = deltas.iter().map(|bytes| bytes.len() as u64).sum();
-                self.credit = self.credit.saturating_sub(bytes);
+                let bytes: usize = deltas.iter().map(Vec::len).sum();
+                self.unsent += bytes;
+                self.credit = self.credit.saturating_sub_unsigned(bytes as u64);
             }
             said.push(Said::Send(message));
         }
     }
+}
+
+/// Whether some of what came in one message was not asked for. What had waited for a signature was,
+/// when it came.
+fn was_unasked(message: &[Vec<u8>], authentic: &[DeltaId], expected: &[Delta]) -> bool {
+    let parsed = message.iter().filter_map(|bytes| Unverified::parse(bytes.as_slice()).ok());
+    let fresh: BTreeSet<_> = parsed.map(|delta| delta.id()).collect();
+    let expected: BTreeSet<_> = expected.iter().map(Delta::id).collect();
+    authentic.iter().any(|id| fresh.contains(id) && !expected.contains(id))
 }
 
 /// As many as are told of in one session, ascending.
@@ -558,6 +635,12 @@ fn told(mut ends: Vec<End>) -> Vec<End> {
     });
     ends.sort_by_key(|end| end.name);
     ends
+}
+
+/// Whether a peer is a member or a replica.
+fn takes_part(peer: PeerId, replica: &Replica) -> bool {
+    let roster = replica.roster();
+    roster.role(peer).is_some() || roster.replicas().contains(&peer)
 }
 
 fn of_plane(vector: &Vector, plane: Plane) -> Vector {

@@ -16,6 +16,9 @@ use crate::planted::{Bug, Planted};
 /// Logs of which parts are asked for at once.
 const MOST_SHARES: usize = 4_096;
 
+/// Logs with branches that are asked for at once: of each many points are named.
+pub(super) const MOST_BRANCHED: usize = 64;
+
 /// A session, by a number that no other ever has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Link(pub u64);
@@ -47,6 +50,8 @@ struct Row {
     /// What waits: after one place and up to another, apart from each other.
     waiting: BTreeMap<u64, u64>,
     leased: Vec<Lease>,
+    /// What came early and is in hand: after one place and up to another.
+    early: BTreeMap<u64, u64>,
     /// Who has it up to where, and calls it what.
     offers: BTreeMap<Link, (Name, u64)>,
     /// The part that ends here was given, but the signatures at its end are bad: what follows must
@@ -73,7 +78,8 @@ impl Row {
     fn top(&self) -> u64 {
         let waiting = self.waiting.last_key_value().map_or(0, |(_, until)| *until);
         let leased = self.leased.iter().map(|lease| lease.until).max().unwrap_or_default();
-        self.covered.max(waiting).max(leased)
+        let early = self.early.last_key_value().map_or(0, |(_, until)| *until);
+        self.covered.max(waiting).max(leased).max(early)
     }
 
     /// Lets a part wait, as far as it is not held.
@@ -108,6 +114,7 @@ impl Row {
             lease.after = lease.after.max(covered);
         }
         self.leased.retain(|lease| lease.after < lease.until);
+        self.early.retain(|_, until| *until > covered);
         self.frayed = self.frayed.filter(|until| *until > covered);
     }
 
@@ -194,8 +201,9 @@ impl Work {
             }
             shares.extend(row.take(link, part(row.offered(link))));
         }
+        let most = shares.len() + MOST_BRANCHED;
         for branches in self.branches.values_mut() {
-            if shares.len() >= MOST_SHARES {
+            if shares.len() >= most {
                 break;
             }
             let free = branches.leased.is_none();
@@ -225,6 +233,7 @@ impl Work {
             return Came::InTurn;
         }
         row.leased.retain(|lease| lease.after < lease.until);
+        row.early.insert(first - 1, last);
         Came::Early
     }
 
@@ -262,7 +271,7 @@ impl Work {
             row.frayed = Some(until);
         } else {
             // It is not asked again for what it did not give.
-            *offered = lease.after;
+            *offered = lease.after.min(*offered);
         }
         self.forget_unoffered();
         !is_frayed
@@ -376,6 +385,14 @@ impl Row {
         };
         if self.frayed.is_none() && self.leased.iter().any(in_both) {
             return Some("a place both waits and is leased");
+        }
+        let in_hand = |after: u64, until: u64| {
+            self.early.iter().any(|(from, to)| after < *to && *from < until)
+        };
+        let waits = self.waiting.iter().any(|(after, until)| in_hand(*after, *until));
+        let leased = self.leased.iter().any(|lease| in_hand(lease.after, lease.until));
+        if self.frayed.is_none() && (waits || leased) {
+            return Some("a place is lacking and in hand");
         }
         let twice = |(at, one): (usize, &Lease)| {
             let later = self.leased.iter().skip(at + 1);

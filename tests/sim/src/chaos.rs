@@ -146,6 +146,8 @@ impl World {
         }
         for (from, to) in cut {
             self.network.set(*from, *to, Passage::Open);
+            self.meet(*from, *to);
+            self.meet(*to, *from);
         }
     }
 

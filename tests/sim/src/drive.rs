@@ -7,6 +7,7 @@ use mangrove_protocol::graph::Cause;
 use mangrove_protocol::id::DeltaId;
 use mangrove_protocol::replica::Durability;
 use mangrove_protocol::replica::beat::Heartbeat;
+use mangrove_protocol::sync::desk::Event as Occasion;
 
 use crate::bug::Bug;
 use crate::network::Frame;
@@ -31,6 +32,7 @@ impl World {
             self.commit(spot, commit);
         }
         self.schedule_wake(spot, wake_at_ms);
+        self.stir(spot);
         self.exit_if_done(spot.node);
     }
 
@@ -217,13 +219,11 @@ impl World {
             Effect::Fetch { wanted, from } => {
                 self.trace.note(self.now_ms, spot.node, "fetch", wanted.id.as_bytes());
                 self.tally.hit("fetches");
-                let peer = from.and_then(|peer| self.cast.node(peer));
-                self.ask_soon(spot, peer);
+                self.soon(0, spot, Occasion::Wanted(from));
             }
             Effect::Sync { with } => {
                 self.trace.note(self.now_ms, spot.node, "sync", with.as_bytes());
-                let peer = self.cast.node(with);
-                self.ask_soon(spot, peer);
+                self.soon(0, spot, Occasion::Wanted(Some(with)));
             }
             Effect::Decided { to, answer } => self.decided(spot, to, answer),
             Effect::Note(note) => self.noted(spot, &note),

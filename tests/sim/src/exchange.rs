@@ -1,43 +1,41 @@
-//! How nodes get what they lack: everybody tells everybody at once, which may fail, and asks somebody
-//! for the rest from time to time, which must not.
+//! How nodes get what they lack: everybody tells everybody at once, which may fail, and the desks of
+//! the product ask somebody for the rest over streams, which must not.
 //!
-//! It stands where the product has a mesh and sync sessions. An answer is read from what is durable
-//! and comes in an order in which it can be applied, in several parts, any of which may be missing.
+//! A stream keeps its order and damages nothing, and it can end at any frame, on both sides or, for a
+//! long while, on one.
 
-use std::collections::BTreeSet;
-use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use mangrove_protocol::delta::{Delta, Unverified};
 use mangrove_protocol::effect::Input;
-use mangrove_protocol::graph::Status;
-use mangrove_protocol::id::{DeltaId, LogId, PeerId, Plane, Seq};
-use mangrove_protocol::log::{LogRow, Vector};
-use mangrove_protocol::view::{Deltas, Entries, Logs, Memory, Places, Table};
+use mangrove_protocol::planted::Planted;
+use mangrove_protocol::sync::desk::{Action, Config, Desk, Event as Occasion, Room};
+use mangrove_protocol::sync::{Link, Message, Offence};
+use mangrove_protocol::view::{Deltas, Table};
 
-use crate::network::{Asked, Fate, Frame};
-use crate::node::Spot;
+use crate::bug::Bug;
+use crate::dice::Dice;
+use crate::network::{Fate, Frame};
+use crate::node::{Life, Spot};
 use crate::oracle;
+use crate::verdict::Violation;
 use crate::world::{Event, Phase, World};
 
-/// Where a delta stands in an answer: governance, then data; and of each the settled ones in the order
-/// in which they were, then the others.
-pub(crate) type Place = (Plane, u64, LogId, Seq, DeltaId);
+/// How long it takes until both sides notice that a stream is broken, at most.
+const NOTICED_MS: u64 = 20_000;
 
-/// Wants that come up within this time become one question.
-const ASK_AFTER_MS: u64 = 100;
-/// For how long what a peer may hold is not sent, before for as long it is.
-const DOUBT_MS: u64 = 20_000;
-/// Questions that bring nothing new come at ever longer intervals, doubled so often at most.
-const MOST_DOUBLINGS: u32 = 6;
-/// How often a question is put off while the node that asks is busy.
-const PUT_OFF: u32 = 10;
-/// Deltas in one part of an answer.
-const PART_DELTAS: usize = 24;
-/// Bytes in one part of an answer, unless its first delta alone is longer.
-const PART_BYTES: usize = 128 * 1024;
-/// Parts of one answer.
-const PARTS: usize = 4;
+/// One end of a stream.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct End {
+    /// The other one.
+    other: (Spot, Link),
+    /// The life of the node over there that it leads to.
+    life: Life,
+    /// When the last frame that was sent here arrives there.
+    arrives_ms: u64,
+    /// Whether nothing arrives any more.
+    is_broken: bool,
+}
 
 impl World {
     /// Sends a frame to all others that run.
@@ -57,9 +55,7 @@ impl World {
         };
         self.tally.hit("frames sent");
         let sides = [Spot { node: from, ..to }, to];
-        if self.phase == Phase::Rest
-            && self.are_seated(&sides)
-            && matches!(frame, Frame::Gossip(_) | Frame::Give { .. })
+        if self.phase == Phase::Rest && self.are_seated(&sides) && matches!(frame, Frame::Gossip(_))
         {
             self.tally.hit("deltas sent at rest");
         }
@@ -89,34 +85,16 @@ impl World {
             Fate::Whole | Fate::Corrupt => to,
         };
         match frame {
-            Frame::Gossip(bytes) => self.deliver(from, to, &[bytes]),
+            Frame::Gossip(bytes) => self.gossip(from, to, &[bytes]),
+            Frame::Slip(deltas) => self.gossip(from, to, &deltas),
             Frame::Beat(beat) => {
                 let from = self.cast.peer(from);
                 self.feed(to, Input::Heartbeat { from, beat });
             }
-            Frame::Ask(asked) => self.answer(from, to, &asked),
-            Frame::Give { question, deltas, next } => {
-                self.deliver(from, to, &deltas);
-                if let Some(next) = next
-                    && self.resumes(to, from, question, next)
-                {
-                    self.ask_soon(to, Some(from));
-                }
-            }
-            Frame::Agree { governance } => self.agreed(from, to, governance),
         }
     }
 
-    /// A peer holds a governance that may still be the same.
-    fn agreed(&mut self, from: usize, to: Spot, governance: [u8; 32]) {
-        let cell = self.nodes.get_mut(to.node).and_then(|node| node.cell(to.context));
-        if cell.is_some_and(|cell| cell.replica.governance().digest() == governance) {
-            self.tally.hit("governance found equal");
-            self.feed(to, Input::Agreed { with: self.cast.peer(from) });
-        }
-    }
-
-    fn deliver(&mut self, from: usize, to: Spot, bytes: &[Arc<[u8]>]) {
+    fn gossip(&mut self, from: usize, to: Spot, bytes: &[Arc<[u8]>]) {
         let mut deltas = Vec::new();
         for bytes in bytes {
             match self.payloads.authentic(bytes) {
@@ -124,270 +102,278 @@ impl World {
                 None => self.tally.hit("frames refused: corrupt"),
             }
         }
+        if !deltas.is_empty() {
+            self.deliver(to, self.cast.peer(from), deltas);
+        }
+    }
+
+    fn deliver(&mut self, to: Spot, from: mangrove_protocol::id::PeerId, deltas: Vec<Delta>) {
         self.tally.add("deltas delivered", deltas.len() as u64);
         let known = deltas.iter().filter(|delta| {
             let image = self.nodes.get(to.node).and_then(|node| node.store.written(to.context));
             image.is_some_and(|image| Deltas::rows(image).contains_key(&delta.id()))
         });
         self.tally.add("deltas delivered again", known.count() as u64);
-        if !deltas.is_empty() {
-            self.feed(to, Input::Deltas { from: self.cast.peer(from), deltas });
+        self.feed(to, Input::Deltas { from, deltas });
+    }
+
+    /// A desk for one context of a node that starts.
+    pub(crate) fn desk(&self, spot: Spot) -> Desk {
+        let mut dice = Dice::new(self.settings.seed, &[12, spot.node as u64]);
+        let dice = &mut dice;
+        let window = *dice.pick(&[8 * 1024, 64 * 1024, 4 * 1024 * 1024]).unwrap_or(&8_192);
+        let room = Room {
+            bytes: window * dice.between(1, 4),
+            window,
+            probe: window / 8,
+            places: *dice.pick(&[3, 40, 16_384]).unwrap_or(&3),
+            probe_places: *dice.pick(&[1, 64]).unwrap_or(&1),
+            round_ms: self.settings.round_ms,
+            ..Room::default()
+        };
+        let planted = match self.bug {
+            Some(Bug::Planted(bug)) => Planted::bugs([bug]),
+            _ => Planted::default(),
+        };
+        let (context, us) = (self.cast.context(spot.context), self.cast.peer(spot.node));
+        Desk::new(Config { context, us, room, planted })
+    }
+
+    /// A node can reach another, from now on.
+    pub(crate) fn meet(&mut self, node: usize, other: usize) {
+        let (after_ms, them) = (self.dice.below(1_000), self.cast.peer(other));
+        for context in 0..self.settings.contexts {
+            self.soon(after_ms, Spot { node, context }, Occasion::Met(them));
         }
     }
 
-    /// Every so often a node asks somebody, whatever it believes.
-    pub(crate) fn round(&mut self, spot: Spot) {
-        let (low, high) = self.settings.round_ms;
-        let after_ms = self.dice.between(low, high);
+    /// Lets something happen to the desk of a context later.
+    pub(crate) fn soon(&mut self, after_ms: u64, spot: Spot, occasion: Occasion) {
         if let Some(life) = self.nodes.get(spot.node).map(|node| node.life) {
-            self.after(after_ms, Event::Round { spot, life });
+            self.after(after_ms, Event::Desk { spot, life, occasion });
         }
-        let peer = self.somebody_else(spot.node);
+    }
+
+    /// The replica has gone on, so its desk may.
+    pub(crate) fn stir(&mut self, spot: Spot) {
         let cell = self.nodes.get_mut(spot.node).and_then(|node| node.cell(spot.context));
-        if let Some(cell) = cell {
-            cell.resume.remove(&peer);
+        if cell.is_some_and(|cell| !std::mem::replace(&mut cell.is_stirred, true)) {
+            self.soon(0, spot, Occasion::Moved);
         }
-        self.ask(spot, peer);
     }
 
-    fn somebody_else(&mut self, node: usize) -> usize {
-        let drawn = self.dice.index(self.settings.nodes.saturating_sub(1));
-        if drawn >= node { drawn + 1 } else { drawn }
-    }
-
-    /// A node wants something from a peer, or from anybody.
-    pub(crate) fn ask_soon(&mut self, spot: Spot, peer: Option<usize>) {
-        let running = peer.filter(|peer| self.nodes.get(*peer).is_some_and(|node| node.is_up()));
-        let peer = match running {
-            Some(peer) => peer,
-            None => self.somebody_else(spot.node),
+    /// Something happens to the desk of a context.
+    pub(crate) fn attend(&mut self, spot: Spot, occasion: Occasion) {
+        let now_ms = self.now_ms;
+        let (label, link) = occasion_label(&occasion);
+        if !label.is_empty() {
+            self.trace.note(now_ms, spot.node, label, &link.to_le_bytes());
+        }
+        let Some(node) = self.nodes.get_mut(spot.node) else { return };
+        let durability = node.durability;
+        let (state, store) = (&mut node.state, &node.store);
+        let crate::node::State::Up(process) = state else { return };
+        let Some(cell) = process.cells.get_mut(spot.context) else { return };
+        let view = match durability {
+            mangrove_protocol::replica::Durability::Fsync => store.synced(spot.context),
+            mangrove_protocol::replica::Durability::Buffered => store.written(spot.context),
         };
-        let Some(node) = self.nodes.get_mut(spot.node) else { return };
-        let life = node.life;
-        let Some(cell) = node.cell(spot.context) else { return };
-        let most_ms = ASK_AFTER_MS << cell.fruitless.1.min(MOST_DOUBLINGS);
-        let after_ms = self.dice.between(1, most_ms);
-        if let Entry::Vacant(fresh) = cell.asking.entry(peer) {
-            fresh.insert(0);
-            self.after(after_ms, Event::Ask { spot, life, peer });
+        let Some(view) = view.filter(|_| cell.begun && !process.stopping) else { return };
+        if matches!(occasion, Occasion::Moved) {
+            cell.is_stirred = false;
+        }
+        let dice = &mut process.entropy;
+        let mut entropy = |bytes: &mut [u8]| dice.fill(bytes);
+        let actions = cell.desk.handle(occasion, now_ms, &mut entropy, (&cell.replica, view));
+        let (fault, wake_ms) = (cell.desk.fault(), cell.desk.wake_at_ms(now_ms));
+        if cell.desk_wake_ms.is_none_or(|at_ms| at_ms > wake_ms || at_ms <= now_ms) {
+            cell.desk_wake_ms = Some(wake_ms);
+            self.soon(wake_ms - now_ms, spot, Occasion::Moved);
+        }
+        if let Some(fault) = fault {
+            self.fail(Some(spot.node), Violation::new("S13", fault));
+        }
+        for action in actions {
+            self.carry_out(spot, action);
         }
     }
 
-    /// A node asks a peer, unless it still has its hands full with what came before.
-    pub(crate) fn ask_now(&mut self, spot: Spot, peer: usize) {
-        let after_ms = self.dice.between(1, ASK_AFTER_MS);
-        let Some(node) = self.nodes.get_mut(spot.node) else { return };
+    fn carry_out(&mut self, spot: Spot, action: Action) {
+        match action {
+            Action::Open(peer, link) => {
+                if let Some(node) = self.cast.node(peer) {
+                    self.open_stream(spot, link, Spot { node, ..spot });
+                }
+            }
+            Action::Send(link, message) => self.say(spot, link, &message),
+            Action::Close(link) => self.close(spot, link),
+            Action::Deliver(from, deltas) => self.deliver(spot, from, deltas),
+            Action::Agreed(with) => {
+                self.tally.hit("governance found equal");
+                self.feed(spot, Input::Agreed { with });
+            }
+            Action::Disconnect(peer) => self.soon(0, spot, Occasion::Lost(peer)),
+        }
+    }
+
+    fn open_stream(&mut self, spot: Spot, link: Link, to: Spot) {
+        self.tally.hit("sessions begun");
+        let delay_ms = self.network.delay(self.now_ms, (spot.node, to.node), 64);
+        let from = self.cast.peer(spot.node);
+        let ours = self.nodes.get(spot.node).map(|node| node.life);
+        let Some((node, ours)) = self.nodes.get_mut(to.node).zip(ours) else { return };
         let life = node.life;
-        let Some(cell) = node.cell(spot.context) else { return };
-        let busy = !cell.replica.is_idle();
-        let put_off = cell.asking.entry(peer).or_default();
-        if busy && *put_off < PUT_OFF {
-            *put_off += 1;
-            self.after(after_ms, Event::Ask { spot, life, peer });
+        let Some(cell) = node.cell(to.context) else {
+            // Nobody is there: that is noticed at once.
+            return self.soon(1, spot, Occasion::Closed(link));
+        };
+        let theirs = cell.desk.next_link();
+        let arrives_ms = self.now_ms + delay_ms.unwrap_or_default();
+        let is_broken = delay_ms.is_none();
+        let end = End { other: (to, theirs), life, arrives_ms, is_broken };
+        self.streams.insert((spot, link), end);
+        let back = End { other: (spot, link), life: ours, ..end };
+        self.streams.insert((to, theirs), back);
+        match is_broken {
+            true => self.break_stream(spot, link, NOTICED_MS),
+            false => {
+                let after_ms = arrives_ms - self.now_ms;
+                self.soon(after_ms, to, Occasion::Accepted(from, theirs));
+            }
+        }
+    }
+
+    fn say(&mut self, spot: Spot, link: Link, message: &Message) {
+        let Some(end) = self.streams.get(&(spot, link)).copied() else { return };
+        let (to, theirs) = end.other;
+        if let Message::Batch { deltas } = message {
+            self.check_served(spot, to, deltas);
+        }
+        self.tally.hit("frames of sessions");
+        let frame = message.encode();
+        let delay_ms = self.network.delay(self.now_ms, (spot.node, to.node), frame.len() as u64);
+        if end.is_broken || !self.lives(to.node, end.life) {
             return;
         }
-        cell.asking.remove(&peer);
-        self.ask(spot, peer);
-    }
-
-    /// A node tells a peer what it holds.
-    fn ask(&mut self, spot: Spot, peer: usize) {
-        let Some(node) = self.nodes.get_mut(spot.node) else { return };
-        let stored = node.store.written(spot.context).map_or(0, |it| Places::rows(it).len());
-        let Some(cell) = node.cell(spot.context) else { return };
-        cell.fruitless = match cell.fruitless {
-            (before, count) if before == stored => (stored, count + 1),
-            _ => (stored, 0),
+        let Some(delay_ms) = delay_ms else {
+            return self.break_stream(spot, link, NOTICED_MS);
         };
-        cell.asked += 1;
-        let (question, after) = (cell.asked, cell.resume.remove(&peer));
-        cell.questions.insert(peer, question);
-        let vector = cell.replica.stored();
-        let governance = cell.replica.governance().digest();
-        self.tally.hit("questions");
-        let asked = Asked { question, vector, governance, after };
-        self.send(spot.node, Spot { node: peer, ..spot }, Frame::Ask(asked));
-    }
-
-    /// Whether this was the last question to a peer, so that the answer is to go on from there.
-    fn resumes(&mut self, spot: Spot, peer: usize, question: u64, next: Place) -> bool {
-        let cell = self.nodes.get_mut(spot.node).and_then(|node| node.cell(spot.context));
-        let Some(cell) = cell else { return false };
-        let last = cell.questions.get(&peer) == Some(&question);
-        if last {
-            cell.resume.insert(peer, next);
+        let arrives_ms = end.arrives_ms.max(self.now_ms + delay_ms);
+        if let Some(end) = self.streams.get_mut(&(spot, link)) {
+            end.arrives_ms = arrives_ms;
         }
-        last
-    }
-
-    fn answer(&mut self, from: usize, spot: Spot, asked: &Asked) {
-        let Asked { question, vector: theirs, after, .. } = asked;
-        let Some((ours, governance)) = self.counted(spot) else { return };
-        if governance == asked.governance {
-            self.agreed(from, spot, governance);
-            self.send(spot.node, Spot { node: from, ..spot }, Frame::Agree { governance });
-        }
-        let Some(image) = self.image(spot) else { return };
-        if ours == *theirs {
-            return;
-        }
-        let is_known = self.knows(spot, self.cast.peer(from));
-        // Long enough for all parts of an answer.
-        let send_all = self.network.nature.loss == 0 && self.now_ms / DOUBT_MS % 2 == 1;
-        let lacking = lacking(image, &ours, theirs, Doubt { send_all });
-        let due = |(place, _): &(Place, Delta)| {
-            after.is_none_or(|it| *place > it) && (is_known || place.0 == Plane::Governance)
-        };
-        let lacking = lacking.into_iter().filter(due);
-        let lacking = lacking.collect::<Vec<_>>();
-        let unknown = theirs.0.values().flatten();
-        let wants = unknown.into_iter().any(|(_, id)| !Places::rows(image).contains_key(id));
-        let room = usize::try_from(self.settings.bounds.arrived_bytes).unwrap_or(usize::MAX);
-        let parts = parts(&lacking, room / 2);
-        self.give(spot, from, *question, parts);
-        if wants {
-            self.ask_soon(spot, Some(from));
+        self.soon(arrives_ms - self.now_ms, to, Occasion::Heard(theirs, frame));
+        // Once it has arrived, if nothing was sent since.
+        self.after(arrives_ms - self.now_ms, Event::Sent { spot, link, arrives_ms });
+        let is_batch = matches!(message, Message::Batch { .. });
+        if is_batch && self.dice.chance(self.network.nature.cut_answers) {
+            self.tally.hit("answers cut short");
+            self.break_stream(spot, link, 1_000);
         }
     }
 
-    /// What a node holds, as far as it counts, and the digest of the governance in it.
-    fn counted(&self, spot: Spot) -> Option<(Vector, [u8; 32])> {
-        let replica = &self.nodes.get(spot.node)?.running()?.cells.get(spot.context)?.replica;
-        Some((replica.stored(), replica.governance().digest()))
+    /// A frame of a stream has arrived; it may have been the last of those that were sent.
+    pub(crate) fn sent(&mut self, spot: Spot, link: Link, arrives_ms: u64) {
+        let end = self.streams.get(&(spot, link));
+        if end.is_some_and(|end| end.arrives_ms == arrives_ms) {
+            self.attend(spot, Occasion::Sent(link));
+        }
     }
 
-    /// Whether a node knows another as a member or a replica, to whom it shows data.
-    fn knows(&self, spot: Spot, peer: PeerId) -> bool {
-        let process = self.nodes.get(spot.node).and_then(|node| node.running());
-        let Some(cell) = process.and_then(|it| it.cells.get(spot.context)) else { return false };
-        let roster = cell.replica.roster();
-        roster.role(peer).is_some() || roster.replicas().contains(&peer)
-    }
-
-    fn give(&mut self, spot: Spot, to: usize, question: u64, parts: Vec<Part>) {
-        for Part { deltas, next } in parts {
-            let cut = self.dice.chance(self.network.nature.cut_answers);
-            for delta in &deltas {
-                let checked = oracle::leave::serve(self, spot, delta);
-                self.demand(spot.node, checked);
-            }
-            let deltas = deltas.iter().map(|delta| delta.bytes().clone()).collect();
-            self.tally.hit("answers in part");
-            let frame = Frame::Give { question, deltas, next };
-            self.send(spot.node, Spot { node: to, ..spot }, frame);
-            if cut {
-                self.tally.hit("answers cut short");
-                return;
+    fn check_served(&mut self, spot: Spot, to: Spot, deltas: &[Vec<u8>]) {
+        self.tally.hit("answers in part");
+        for bytes in deltas {
+            let Some(delta) = self.payloads.authentic(&Arc::from(bytes.as_slice())) else {
+                self.fail(Some(spot.node), Violation::new("S8", "what is served is no delta"));
+                continue;
+            };
+            let checked = oracle::leave::serve(self, spot, &delta);
+            self.demand(spot.node, checked);
+            if self.phase == Phase::Rest && self.are_seated(&[spot, to]) {
+                self.tally.hit("deltas sent at rest");
             }
         }
     }
-}
 
-struct Part {
-    deltas: Vec<Delta>,
-    next: Option<Place>,
-}
-
-/// An answer in parts. Only the last of them says where to go on, if these are not all.
-/// All of them together are no more than the other has room for.
-fn parts(lacking: &[(Place, Delta)], room: usize) -> Vec<Part> {
-    let mut parts = Vec::new();
-    let mut rest = lacking;
-    let count = (room / PART_BYTES).clamp(1, PARTS);
-    while !rest.is_empty() && parts.len() < count {
-        let mut bytes = 0;
-        let fits = rest.iter().take(PART_DELTAS).take_while(|(_, delta)| {
-            let first = bytes == 0;
-            bytes += delta.bytes().len();
-            first || bytes <= PART_BYTES.min(room)
-        });
-        let (part, after) = rest.split_at(fits.count());
-        rest = after;
-        let last = parts.len() + 1 == count && !rest.is_empty();
-        let next = part.last().filter(|_| last).map(|(place, _)| *place);
-        let deltas = part.iter().map(|(_, delta)| delta.clone()).collect();
-        parts.push(Part { deltas, next });
+    /// Nothing arrives any more over a stream; each side notices in its own time.
+    fn break_stream(&mut self, spot: Spot, link: Link, within_ms: u64) {
+        self.tally.hit("streams broken");
+        let Some(end) = self.streams.get_mut(&(spot, link)) else { return };
+        end.is_broken = true;
+        let (other, theirs) = end.other;
+        if let Some(end) = self.streams.get_mut(&(other, theirs)) {
+            end.is_broken = true;
+        }
+        for (spot, link) in [(spot, link), (other, theirs)] {
+            let after_ms = self.dice.below(within_ms);
+            self.soon(after_ms, spot, Occasion::Closed(link));
+        }
     }
-    parts
-}
 
-/// What to do about a log of which the other holds more than is known here.
-#[derive(Clone, Copy)]
-struct Doubt {
-    /// It may hold another branch, and lack what is held here: send it all.
-    send_all: bool,
-}
+    fn close(&mut self, spot: Spot, link: Link) {
+        let Some(end) = self.streams.remove(&(spot, link)) else { return };
+        let (to, theirs) = end.other;
+        if !end.is_broken && self.lives(to.node, end.life) {
+            let after_ms = end.arrives_ms.saturating_sub(self.now_ms);
+            self.soon(after_ms, to, Occasion::Closed(theirs));
+        }
+    }
 
-/// What a peer who holds this lacks, in an order in which it can be applied.
-fn lacking(image: &Memory, ours: &Vector, theirs: &Vector, doubt: Doubt) -> Vec<(Place, Delta)> {
-    let mut lacking = Vec::new();
-    for (log, row) in Logs::rows(image) {
-        let tips = theirs.0.get(log).map(Vec::as_slice).unwrap_or_default();
-        let held = Held::of(image, row, tips);
-        let counted = ours.0.get(log).map(Vec::as_slice).unwrap_or_default();
-        // What is about to be written is not here yet, nor is anything of it cut off.
-        let durable = counted.iter().all(|(_, tip)| Places::rows(image).contains_key(tip));
-        let clipped = durable && counted != row.stored.as_slice();
-        let within = clipped.then(|| past(image, counted));
-        let from = (*log, held.least, DeltaId::ZERO);
-        let entries = Entries::rows(image).range(from..).map(|(entry, ())| *entry);
-        for (_, seq, id) in entries.take_while(|(of, ..)| of == log) {
-            let perhaps = held.unknown.is_some_and(|most| most > seq) && !doubt.send_all;
-            let counts = within.as_ref().is_none_or(|within| within.contains(&id));
-            if counts && !perhaps && !held.known.contains(&id) {
-                lacking.extend(standing(image, (*log, seq, id)));
+    /// The streams of a process end with it.
+    pub(crate) fn end_streams(&mut self, node: usize) {
+        let ends: Vec<_> =
+            self.streams.keys().filter(|(spot, _)| spot.node == node).copied().collect();
+        for (spot, link) in ends {
+            let Some(end) = self.streams.remove(&(spot, link)) else { continue };
+            let (other, theirs) = end.other;
+            if let Some(end) = self.streams.get_mut(&(other, theirs)) {
+                end.is_broken = true;
+            }
+            let after_ms = self.dice.below(NOTICED_MS);
+            if self.lives(other.node, end.life) {
+                self.soon(after_ms, other, Occasion::Closed(theirs));
             }
         }
     }
-    lacking.sort_by_key(|(place, _)| *place);
-    lacking
-}
 
-/// What a peer holds of a log.
-struct Held {
-    /// Everything before this place.
-    least: Seq,
-    /// These, if it is not just a chain.
-    known: BTreeSet<DeltaId>,
-    /// The last of those that are not known here.
-    unknown: Option<Seq>,
-}
-
-impl Held {
-    fn of(image: &Memory, row: &LogRow, tips: &[(Seq, DeltaId)]) -> Self {
-        let places = Places::rows(image);
-        let unknown = tips.iter().filter(|(_, id)| !places.contains_key(id));
-        let unknown = unknown.map(|(seq, _)| *seq).max();
-        if let ([(seq, _)], None, false) = (tips, unknown, row.stored.is_forked()) {
-            return Self { least: seq.next(), known: BTreeSet::new(), unknown };
+    /// Nobody who runs this program is blamed for more than a mistake.
+    pub(crate) fn check_ledgers(&mut self) {
+        let mut blamed = None;
+        // Who has little room lets go of what waits, in the middle of a session too.
+        let short =
+            self.settings.malice.flood.happens() || self.settings.bounds.parked_bytes < 1024 * 1024;
+        for node in self.nodes.iter().filter_map(|node| node.running()) {
+            for (peer, offence, count) in
+                node.cells.iter().flat_map(|cell| cell.desk.ledger().entries())
+            {
+                self.tally.add("offences written down", count);
+                let mistake = match offence {
+                    Offence::Silent => true,
+                    Offence::Withheld => short,
+                    _ => false,
+                };
+                if !mistake {
+                    blamed = Some(format!("{peer:?} is blamed: {}", offence.label()));
+                }
+            }
         }
-        Self { least: Seq::FIRST, known: past(image, tips), unknown }
-    }
-}
-
-/// These deltas, as far as they are held, and all before them in their log.
-fn past(image: &Memory, tips: &[(Seq, DeltaId)]) -> BTreeSet<DeltaId> {
-    let places = Places::rows(image);
-    let mut past = BTreeSet::new();
-    for (_, tip) in tips {
-        let mut at = *tip;
-        while let Some(place) = places.get(&at)
-            && past.insert(at)
-        {
-            at = place.prev;
+        if let Some(blamed) = blamed {
+            self.fail(None, Violation::new("Z10", blamed));
         }
     }
-    past
 }
 
-/// The logs of governance among these.
-fn standing(image: &Memory, (log, seq, id): (LogId, Seq, DeltaId)) -> Option<(Place, Delta)> {
-    let order = match Places::rows(image).get(&id)?.status {
-        Status::Applied { order } | Status::Void { order, .. } => order,
-        Status::Parked { .. } => u64::MAX,
-    };
-    let delta = Deltas::rows(image).get(&id)?.clone();
-    Some(((log.plane, order, log, seq, id), delta))
+const fn occasion_label(occasion: &Occasion) -> (&'static str, u64) {
+    match occasion {
+        Occasion::Met(_) => ("desk: met", 0),
+        Occasion::Lost(_) => ("desk: lost", 0),
+        // What leads to these is traced.
+        Occasion::Wanted(_) | Occasion::Moved | Occasion::Sent(_) => ("", 0),
+        Occasion::Accepted(_, link) => ("desk: accepted", link.0),
+        Occasion::Heard(link, _) => ("desk: heard", link.0),
+        Occasion::Part(link) => ("desk: part", link.0),
+        Occasion::Closed(link) => ("desk: closed", link.0),
+    }
 }
 
 /// The delta in some bytes, if they are one.

@@ -221,7 +221,7 @@ impl World {
         for node in 0..self.settings.nodes {
             if everybody || node == target.node {
                 let to = Spot { node, ..target };
-                let frame = Frame::Give { question: 0, deltas: deltas.clone(), next: None };
+                let frame = Frame::Slip(deltas.clone());
                 self.send(mallory, to, frame);
             }
         }

@@ -1,7 +1,5 @@
 //! How nodes stop and start: gracefully, at once, without power, without storage.
 
-use std::collections::BTreeMap;
-
 use mangrove_protocol::effect::Input;
 use mangrove_protocol::planted::Planted;
 use mangrove_protocol::replica::{Bounds, Config, Durability, Replica};
@@ -185,6 +183,7 @@ impl World {
         node.life = Life(node.life.0 + 1);
         let life = node.life;
         self.lose_calls(at);
+        self.end_streams(at);
         if self.phase == Phase::Chaos || self.core.contains(&at) {
             self.after(after_ms, Event::Start { node: at, life });
         }
@@ -217,6 +216,9 @@ impl World {
         let configs = (0..self.settings.contexts)
             .map(|context| self.config(Spot { node: at, context }))
             .collect::<Vec<_>>();
+        let desks = (0..self.settings.contexts)
+            .map(|context| self.desk(Spot { node: at, context }))
+            .collect::<Vec<_>>();
         let bug = self.bug;
         let Some(node) = self.nodes.get_mut(at) else { return };
         if node.life != life || !matches!(node.state, State::Opening) {
@@ -227,7 +229,7 @@ impl World {
             _ => node.store.open(),
         }
         let mut cells = Vec::new();
-        for (context, config) in configs.into_iter().enumerate() {
+        for (context, (config, desk)) in configs.into_iter().zip(desks).enumerate() {
             let Some(view) = node.store.written(context) else { continue };
             let own = Owns::rows(view).get(&());
             cells.push(Cell {
@@ -236,11 +238,9 @@ impl World {
                 begun: false,
                 must_sync: false,
                 wake_at_ms: None,
-                asking: BTreeMap::new(),
-                resume: BTreeMap::new(),
-                questions: BTreeMap::new(),
-                asked: 0,
-                fruitless: (0, 0),
+                desk,
+                is_stirred: false,
+                desk_wake_ms: None,
                 feed: own.map(|own| own.feed).unwrap_or_default(),
             });
         }
@@ -260,8 +260,10 @@ impl World {
             self.feed(spot, Input::Tick);
             let checked = oracle::leave::nothing_forgotten(self, spot);
             self.demand(at, checked);
-            let after_ms = self.dice.below(1_000);
-            self.after(after_ms, Event::Round { spot, life });
+        }
+        for other in (0..self.settings.nodes).filter(|other| *other != at) {
+            self.meet(at, other);
+            self.meet(other, at);
         }
         self.after(self.settings.disk.flush_ms, Event::Flush { node: at, life });
     }

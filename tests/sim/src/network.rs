@@ -3,11 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use mangrove_protocol::log::Vector;
 use mangrove_protocol::replica::beat::Heartbeat;
 
 use crate::dice::Dice;
-use crate::exchange::Place;
 use crate::settings::Links;
 
 /// What goes over a link, for one context.
@@ -17,23 +15,8 @@ pub(crate) enum Frame {
     Gossip(Arc<[u8]>),
     /// Where a node stands, to everybody.
     Beat(Heartbeat),
-    /// A question for what a node lacks.
-    Ask(Asked),
-    /// Deltas that the other lacks, and where to go on if these are not all.
-    Give { question: u64, deltas: Vec<Arc<[u8]>>, next: Option<Place> },
-    /// The governance that the sender holds, which the other said that it holds too.
-    Agree { governance: [u8; 32] },
-}
-
-/// What a node holds; it asks for the rest.
-#[derive(Debug, Clone)]
-pub(crate) struct Asked {
-    pub(crate) question: u64,
-    pub(crate) vector: Vector,
-    /// The governance that has had its turn.
-    pub(crate) governance: [u8; 32],
-    /// From here on, if this goes on where an answer ended.
-    pub(crate) after: Option<Place>,
+    /// Deltas that somebody slips to a node, who is up to no good.
+    Slip(Vec<Arc<[u8]>>),
 }
 
 impl Frame {
@@ -41,31 +24,24 @@ impl Frame {
         match self {
             Self::Gossip(_) => "gossip",
             Self::Beat(_) => "beat",
-            Self::Ask(_) => "ask",
-            Self::Give { .. } => "give",
-            Self::Agree { .. } => "agree",
+            Self::Slip(_) => "slip",
         }
     }
 
     fn bytes(&self) -> u64 {
         match self {
             Self::Gossip(bytes) => bytes.len() as u64,
-            Self::Beat(_) | Self::Agree { .. } => 128,
-            Self::Ask(Asked { vector, .. }) => 128 + 64 * vector.0.len() as u64,
-            Self::Give { deltas, .. } => deltas.iter().map(|bytes| bytes.len() as u64).sum(),
+            Self::Beat(_) => 128,
+            Self::Slip(deltas) => deltas.iter().map(|bytes| bytes.len() as u64).sum(),
         }
-    }
-
-    const fn is_stream(&self) -> bool {
-        matches!(self, Self::Ask(_) | Self::Give { .. } | Self::Agree { .. })
     }
 
     /// The deltas in it.
     pub(crate) fn deltas_mut(&mut self) -> &mut [Arc<[u8]>] {
         match self {
             Self::Gossip(bytes) => std::slice::from_mut(bytes),
-            Self::Give { deltas, .. } => deltas,
-            Self::Beat(_) | Self::Ask(_) | Self::Agree { .. } => &mut [],
+            Self::Slip(deltas) => deltas,
+            Self::Beat(_) => &mut [],
         }
     }
 }
@@ -138,9 +114,7 @@ impl Network {
         if waiting_ms > now_ms + MOST_QUEUED_MS {
             return Vec::new();
         }
-        let stopped =
-            passage == Passage::Cut || (passage == Passage::HalfOpen && frame.is_stream());
-        if stopped || self.dice.chance(nature.loss) {
+        if passage == Passage::Cut || self.dice.chance(nature.loss) {
             return Vec::new();
         }
         let mut arrivals = vec![self.arrival(now_ms, link, frame.clone(), Fate::Whole)];
@@ -148,6 +122,20 @@ impl Network {
             arrivals.push(self.arrival(now_ms, link, frame, Fate::Duplicate));
         }
         arrivals
+    }
+
+    /// How long a frame of a stream takes; nothing if the stream breaks with it.
+    pub(crate) fn delay(&mut self, now_ms: u64, link: (usize, usize), bytes: u64) -> Option<u64> {
+        let nature = self.nature;
+        // Most of what is lost on the way is sent again without anybody noticing.
+        if self.passage(link.0, link.1) != Passage::Open || self.dice.chance(nature.loss / 10) {
+            return None;
+        }
+        let link = self.links.entry(link).or_default();
+        let taken_ms = bytes.checked_div(nature.bytes_per_ms).unwrap_or_default();
+        link.busy_until_ms = link.busy_until_ms.max(now_ms) + taken_ms;
+        let jitter_ms = self.dice.below(nature.jitter_ms + 1);
+        Some(link.busy_until_ms - now_ms + nature.latency_ms + jitter_ms)
     }
 
     fn arrival(&mut self, now_ms: u64, link: (usize, usize), frame: Frame, fate: Fate) -> Arrival {

@@ -1,13 +1,11 @@
 //! A node: what survives its process, and the process while there is one.
 
-use std::collections::BTreeMap;
-
 use mangrove_protocol::effect::Held;
 use mangrove_protocol::replica::{Durability, Replica};
+use mangrove_protocol::sync::desk::Desk;
 use mangrove_protocol::view::{Batch, Memory};
 
 use crate::dice::Dice;
-use crate::exchange::Place;
 use crate::store::{Store, Ticket};
 
 /// One context of one node.
@@ -67,15 +65,12 @@ pub(crate) struct Cell {
     pub(crate) must_sync: bool,
     /// When it is to be woken, in simulated time.
     pub(crate) wake_at_ms: Option<u64>,
-    /// Peers that will be asked shortly, and how often that was put off.
-    pub(crate) asking: BTreeMap<usize, u32>,
-    /// Where answers of peers go on.
-    pub(crate) resume: BTreeMap<usize, Place>,
-    /// The last question to each peer, and how many there were; answers to others lead no further.
-    pub(crate) questions: BTreeMap<usize, u64>,
-    pub(crate) asked: u64,
-    /// How many deltas were stored at the last question, and how many in a row brought none.
-    pub(crate) fruitless: (usize, u32),
+    /// All its sessions.
+    pub(crate) desk: Desk,
+    /// Whether the desk will be told that the replica has gone on.
+    pub(crate) is_stirred: bool,
+    /// When the desk is to be woken, in simulated time.
+    pub(crate) desk_wake_ms: Option<u64>,
     /// The position in the feed that is told next.
     pub(crate) feed: u64,
 }

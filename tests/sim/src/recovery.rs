@@ -119,6 +119,9 @@ impl World {
         for other in self.core.clone() {
             self.network.set(node, other, Passage::Open);
             self.network.set(other, node, Passage::Open);
+            if other != node {
+                self.meet(node, other);
+            }
         }
     }
 
@@ -305,6 +308,7 @@ impl World {
     /// The rest is over: nothing may have happened, and everything must be as it should.
     fn end_rest(&mut self) {
         self.check_rest();
+        self.check_ledgers();
         for spot in self.core_spots() {
             let wall_ms = self.wall_ms(spot.node);
             let moment = Moment::Still { wall_ms };
@@ -363,9 +367,11 @@ impl World {
         let lost = self.nodes.iter().any(|node| node.memory > 0);
         let excused =
             lost || self.settings.malice.every_ms > 0 || self.settings.core_only.happens();
-        let waits = self.image(spot).is_some_and(|image| !Waiting::rows(image).is_empty());
-        if waits && !excused {
-            self.fail(Some(spot.node), Violation::new("Q2", "a delta waits for nothing"));
+        let image = self.image(spot).filter(|_| !excused);
+        let waits = image.and_then(|image| Waiting::rows(image).keys().next().copied());
+        if let Some((cause, delta)) = waits {
+            let what = format!("{delta:?} waits for what never comes: {cause:?}");
+            self.fail(Some(spot.node), Violation::new("Q2", what));
         }
     }
 

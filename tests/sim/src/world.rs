@@ -4,11 +4,14 @@ use std::collections::BTreeMap;
 
 use mangrove_protocol::id::{DeltaId, EpochId};
 use mangrove_protocol::seal::EpochKey;
+use mangrove_protocol::sync::Link;
+use mangrove_protocol::sync::desk::Event as Occasion;
 
 use crate::attrition::Reboot;
 use crate::bug::Bug;
 use crate::cast::Cast;
 use crate::dice::Dice;
+use crate::exchange::End;
 use crate::hostile::Hostile;
 use crate::ledger::Ledger;
 use crate::network::{Fate, Frame, Network};
@@ -35,8 +38,8 @@ pub(crate) enum Event {
     Write { spot: Spot, life: Life },
     Synced { node: usize, life: Life, until: Ticket },
     Flush { node: usize, life: Life },
-    Ask { spot: Spot, life: Life, peer: usize },
-    Round { spot: Spot, life: Life },
+    Desk { spot: Spot, life: Life, occasion: Occasion },
+    Sent { spot: Spot, link: Link, arrives_ms: u64 },
     Published { spot: Spot, life: Life, deltas: Vec<DeltaId> },
     Call { spot: Spot },
     Attrition,
@@ -96,6 +99,7 @@ pub(crate) struct World {
     /// What decides about decisions.
     pub(crate) ballot: Dice,
     pub(crate) recovery: crate::recovery::Recovery,
+    pub(crate) streams: BTreeMap<(Spot, Link), End>,
     queue: BTreeMap<(u64, u64), Event>,
     scheduled: u64,
     failure: Option<Failure>,
@@ -159,6 +163,7 @@ impl World {
             tally: Tally::default(),
             trace: Trace::new(detail),
             recovery: crate::recovery::Recovery::default(),
+            streams: BTreeMap::new(),
             queue: BTreeMap::new(),
             scheduled: 0,
             failure: None,
@@ -237,14 +242,14 @@ impl World {
                 self.synced(node, until);
             }
             Event::Flush { node, life } if self.lives(node, life) => self.flush(node),
-            Event::Ask { spot, life, peer } if self.lives(spot.node, life) => {
-                self.ask_now(spot, peer);
+            Event::Desk { spot, life, occasion } if self.lives(spot.node, life) => {
+                self.attend(spot, occasion);
             }
-            Event::Round { spot, life } if self.lives(spot.node, life) => self.round(spot),
             Event::Published { spot, life, deltas } if self.lives(spot.node, life) => {
                 self.confirm_published(spot, deltas);
             }
             Event::GraceEnds { node, life } if self.lives(node, life) => self.end_grace(node),
+            Event::Sent { spot, link, arrives_ms } => self.sent(spot, link, arrives_ms),
             Event::Start { node, life } => self.start(node, life),
             Event::Opened { node, life } => self.opened(node, life),
             Event::Call { spot } => self.call(spot),

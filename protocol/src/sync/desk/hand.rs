@@ -88,7 +88,7 @@ impl Hand {
     }
 
     /// What came early and is in turn now.
-    fn release(&mut self, work: &mut Work, log: &LogId) {
+    pub(super) fn release(&mut self, work: &mut Work, log: &LogId) {
         loop {
             // What a log lacks no more has all been covered.
             let covered = work.covered(log).unwrap_or(u64::MAX);

@@ -105,6 +105,8 @@ pub enum Event {
     Heard(Link, Vec<u8>),
     /// Another [`PART_BYTES`] of a frame have come that is not whole yet.
     Part(Link),
+    /// The stream of a session has taken all that was said in it.
+    Sent(Link),
     /// The stream of a session has ended.
     Closed(Link),
     /// The replica has gone on, or the time that was asked for has come.
@@ -138,7 +140,7 @@ pub struct Desk {
     hand: Hand,
     ledger: Ledger,
     /// Whose governance is being asked for.
-    governing: Option<Link>,
+    governing: Option<(Link, u64)>,
     last_link: u64,
     round_ms: Option<u64>,
     /// What was held when a session last began.
@@ -232,8 +234,13 @@ impl Desk {
             Event::Heard(link, frame) => self.hear(link, &frame, &mut step),
             Event::Part(link) => {
                 if let Some(routine) = self.sessions.get_mut(&link) {
-                    routine.speak(now_ms);
-                    routine.keep_time(true, now_ms);
+                    routine.read_part(now_ms);
+                }
+                return step.actions;
+            }
+            Event::Sent(link) => {
+                if let Some(routine) = self.sessions.get_mut(&link) {
+                    routine.session.sent();
                 }
             }
             Event::Closed(link) => self.forget(link, &mut step),
@@ -250,11 +257,11 @@ impl Desk {
     /// When an [`Event::Moved`] is wanted at the latest.
     pub fn wake_at_ms(&self, now_ms: u64) -> u64 {
         let sessions = self.sessions.values().map(|routine| routine.wake_at_ms(now_ms));
-        let due = self
-            .peers
-            .wake_at_ms(now_ms)
-            .or_else(|| (!self.peers.due(now_ms).is_empty()).then_some(now_ms + PUT_OFF_MS));
-        let all = sessions.chain(due).chain(self.round_ms);
+        let later = self.peers.wake_at_ms(now_ms);
+        let blocked = (!self.peers.due(now_ms).is_empty()).then_some(now_ms + PUT_OFF_MS);
+        let baton = self.governing.map(|(_, since_ms)| since_ms + STEP_MS);
+        let baton = baton.filter(|at_ms| *at_ms > now_ms);
+        let all = sessions.chain(later).chain(blocked).chain(baton).chain(self.round_ms);
         all.min().unwrap_or(u64::MAX).max(now_ms + 1)
     }
 
@@ -300,14 +307,20 @@ impl Desk {
     fn hear<V: View>(&mut self, link: Link, frame: &[u8], step: &mut Step<'_, V>) {
         let Some(routine) = self.sessions.get_mut(&link) else { return };
         let peer = routine.peer;
-        routine.speak(step.now_ms);
+        let is_calm = step.is_calm || routine.has_put_off(step.now_ms);
+        routine.read_frame();
         let said = match Message::decode(frame) {
             Ok(Message::Refused { why: Refused::Busy, retry_after_ms }) => {
                 let after_ms = retry_after_ms.unwrap_or(BUSY_MS).clamp(BUSY_MS, IDLE_MS);
                 self.peers.put_off(peer, step.now_ms + after_ms);
                 vec![Said::Over(Ending::Refused(Refused::Busy))]
             }
-            Ok(message) => routine.session.on(message, step.is_calm, step.replica, step.view),
+            Ok(message) => {
+                if !matches!(message, Message::Credit { .. } | Message::Cancel { .. }) {
+                    routine.speak(step.now_ms);
+                }
+                routine.session.on(message, is_calm, step.replica, step.view)
+            }
             Err(_) => routine.session.give_up(Refused::Protocol),
         };
         self.carry_out(link, said, step);
@@ -317,18 +330,24 @@ impl Desk {
     fn carry_out<V: View>(&mut self, link: Link, said: Vec<Said>, step: &mut Step<'_, V>) {
         let Some(routine) = self.sessions.get_mut(&link) else { return };
         let peer = routine.peer;
-        routine.keep_time(routine::gave(&said), step.now_ms);
+        routine.keep_time(routine::moved(&said), step.now_ms);
         for said in said {
             match said {
                 Said::Send(message) => {
-                    if let Some(routine) = self.sessions.get_mut(&link) {
+                    let moves = matches!(message, Message::Batch { .. } | Message::Want { .. });
+                    if let Some(routine) = self.sessions.get_mut(&link).filter(|_| moves) {
                         routine.speak(step.now_ms);
                     }
                     step.actions.push(Action::Send(link, message));
                 }
                 Said::Offered(_) => self.learn(link),
-                Said::Got(deltas) => self.got(link, deltas),
-                Said::Given(gift) => self.given(link, &gift),
+                Said::Got(deltas) => {
+                    let is_new = self.got(link, deltas, step);
+                    if let Some(routine) = self.sessions.get_mut(&link) {
+                        routine.keep_time(is_new, step.now_ms);
+                    }
+                }
+                Said::Given(gift) => self.given(link, &gift, step),
                 Said::Agreed => step.actions.push(Action::Agreed(peer)),
                 Said::Unasked => self.ledger.record(peer, Offence::Unasked),
                 Said::Over(ending) => self.finish(link, ending, step),
@@ -373,13 +392,18 @@ impl Desk {
         let others = self.links_of(routine.peer);
         self.work.end(link, &others);
         self.hand.drop_useless(&self.work);
-        if self.governing == Some(link) {
+        if self.governs(link) {
             self.governing = None;
         }
         // What was lacking is lacking still.
-        if routine.session.is_waiting() {
+        if !routine.wants.is_empty() {
             self.peers.want(None, step.now_ms, step.now_ms);
         }
+    }
+
+    /// Whether governance is being asked of a session.
+    fn governs(&self, link: Link) -> bool {
+        self.governing.is_some_and(|(governing, _)| governing == link)
     }
 
     /// Gives up on a session, for which the other side may be to blame.
@@ -420,7 +444,8 @@ impl Desk {
         let links: Vec<_> = self.sessions.keys().copied().collect();
         for link in links {
             let Some(routine) = self.sessions.get_mut(&link) else { continue };
-            let said = routine.session.go_on(step.is_calm, step.replica, step.view);
+            let is_calm = step.is_calm || routine.has_put_off(step.now_ms);
+            let said = routine.session.go_on(is_calm, step.replica, step.view);
             self.carry_out(link, said, step);
         }
         self.rescue(step);

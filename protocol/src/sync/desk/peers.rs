@@ -36,9 +36,11 @@ pub(super) struct Peers {
 }
 
 impl Peers {
+    /// A peer can be reached. It may have been silent because it could not be.
     pub(super) fn meet(&mut self, peer: PeerId, now_ms: u64) {
         let peer = self.all.entry(peer).or_default();
         peer.is_connected = true;
+        peer.parked_until_ms = now_ms;
         peer.due_ms = Some(now_ms);
     }
 

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use super::{PART_BYTES, PUT_OFF_MS};
 use crate::id::{LogId, PeerId};
 use crate::sync::compare::Name;
+use crate::sync::message::FRAME_BYTES;
 use crate::sync::round::{Offer, Share, Span};
 use crate::sync::session::{Said, Session};
 
@@ -38,8 +40,12 @@ pub(super) struct Routine {
     /// Since when the other side owes something, without having given any of it; nothing if it owes
     /// nothing.
     owed_since_ms: Option<u64>,
-    /// When anything was last said.
+    /// When anything was last said that led to something.
     spoken_ms: u64,
+    /// Parts of a frame that have come since the last whole one.
+    parts: usize,
+    /// Since when the other side waits for this node to have seen to all it was given.
+    put_off_since_ms: Option<u64>,
 }
 
 impl Routine {
@@ -54,6 +60,8 @@ impl Routine {
             is_relieved: false,
             owed_since_ms: Some(now_ms),
             spoken_ms: now_ms,
+            parts: 0,
+            put_off_since_ms: None,
         }
     }
 
@@ -75,6 +83,26 @@ impl Routine {
     pub(super) fn keep_time(&mut self, gave: bool, now_ms: u64) {
         let since = self.owed_since_ms.filter(|_| !gave).unwrap_or(now_ms);
         self.owed_since_ms = self.session.is_owed().then_some(since);
+        let since = self.put_off_since_ms.unwrap_or(now_ms);
+        self.put_off_since_ms = self.session.is_putting_off().then_some(since);
+    }
+
+    /// A frame has come whole.
+    pub(super) const fn read_frame(&mut self) {
+        self.parts = 0;
+    }
+
+    /// Another part of a frame has come: a sign of life, as often as there are parts in a frame.
+    pub(super) const fn read_part(&mut self, now_ms: u64) {
+        self.parts += 1;
+        if self.parts as u64 * PART_BYTES as u64 <= FRAME_BYTES && self.owed_since_ms.is_some() {
+            self.owed_since_ms = Some(now_ms);
+        }
+    }
+
+    /// Whether the other side has waited long enough for this node to have seen to all it was given.
+    pub(super) fn has_put_off(&self, now_ms: u64) -> bool {
+        self.put_off_since_ms.is_some_and(|since_ms| since_ms + PUT_OFF_MS <= now_ms)
     }
 
     /// Somebody has said something.
@@ -95,16 +123,17 @@ impl Routine {
     /// When time is to be kept again.
     pub(super) fn wake_at_ms(&self, now_ms: u64) -> u64 {
         let steps = [RESCUE_MS, STEP_MS].map(|step| Some(self.owed_since_ms? + step));
-        let steps = steps.into_iter().flatten().filter(|at_ms| *at_ms > now_ms);
+        let put_off = self.put_off_since_ms.map(|since_ms| since_ms + PUT_OFF_MS);
+        let steps = steps.into_iter().chain([put_off]).flatten().filter(|at_ms| *at_ms > now_ms);
         steps.min().unwrap_or(u64::MAX).min(self.spoken_ms + IDLE_MS)
     }
 }
 
-/// Whether the other side has given some of what it owes.
-pub(super) fn gave(said: &[Said]) -> bool {
+/// Whether the other side has done something that it owed, beside sending deltas, of which it is
+/// found out elsewhere whether they are new.
+pub(super) fn moved(said: &[Said]) -> bool {
     said.iter().any(|said| match said {
-        Said::Got(deltas) => !deltas.is_empty(),
         Said::Given(_) | Said::Offered(_) => true,
-        Said::Send(_) | Said::Agreed | Said::Unasked | Said::Over(_) => false,
+        Said::Got(_) | Said::Send(_) | Said::Agreed | Said::Unasked | Said::Over(_) => false,
     })
 }

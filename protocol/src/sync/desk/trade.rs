@@ -1,6 +1,6 @@
 //! Who is asked for what, and for how many bytes at once.
 
-use super::routine::{Asked, RESCUE_MS, Routine};
+use super::routine::{Asked, RESCUE_MS, Routine, STEP_MS};
 use super::{Desk, Link, Step};
 use crate::delta::Delta;
 use crate::id::Plane;
@@ -8,7 +8,8 @@ use crate::planted::Bug;
 use crate::sync::ledger::Offence;
 use crate::sync::message::Refused;
 use crate::sync::round::{Gift, Offer, Share, Span};
-use crate::view::View;
+use crate::sync::work::MOST_BRANCHED;
+use crate::view::{Places, View};
 
 /// Wants of one session at once: while one is on its way, the next is made.
 const WANTS: usize = 2;
@@ -22,32 +23,45 @@ impl Desk {
         for offer in &offers {
             routine.note(offer);
             self.work.offer(link, offer);
+            // What is held by now may be what had come early was waiting for.
+            if let Some(log) = &offer.log {
+                self.hand.release(&mut self.work, log);
+            }
         }
     }
 
     /// Deltas came that had been asked for.
-    pub(super) fn got(&mut self, link: Link, deltas: Vec<Delta>) {
-        let Some(routine) = self.sessions.get(&link) else { return };
+    /// Says whether any of them is new.
+    pub(super) fn got<V: View>(
+        &mut self,
+        link: Link,
+        deltas: Vec<Delta>,
+        step: &Step<'_, V>,
+    ) -> bool {
+        let Some(routine) = self.sessions.get(&link) else { return false };
         let peer = routine.peer;
         if deltas.is_empty() {
-            return;
+            return false;
         }
         let governs = deltas.iter().all(|delta| delta.log().plane == Plane::Governance);
         let new = match governs {
             true => {
-                let count = deltas.len();
+                let held = |delta: &&Delta| step.view.get::<Places>(&delta.id()).is_some();
+                let new = deltas.iter().filter(|delta| !held(delta)).count();
                 self.hand.put(link, peer, deltas);
-                count
+                new
             }
             false => self.hand.sort(&mut self.work, link, peer, deltas),
         };
         if new > 0 {
             self.peers.prove(peer);
         }
+        new > 0
     }
 
-    /// What was asked for was given, as far as it was.
-    pub(super) fn given(&mut self, link: Link, gift: &Gift) {
+    /// What was asked for was given, as far as it was. Who lacks what it has shown is not relied on any
+    /// further in this session: what else it shows may rest on that.
+    pub(super) fn given<V: View>(&mut self, link: Link, gift: &Gift, step: &mut Step<'_, V>) {
         let Some(routine) = self.sessions.get_mut(&link) else { return };
         let Some(asked) = routine.wants.remove(&gift.number) else { return };
         let (peer, is_relieved) = (routine.peer, routine.is_relieved);
@@ -67,6 +81,7 @@ impl Desk {
         }
         if withheld && !is_relieved {
             self.ledger.record(peer, Offence::Withheld);
+            self.give_up(link, None, step);
         }
     }
 
@@ -83,8 +98,8 @@ impl Desk {
         let stuck: Vec<_> = stuck.map(|(link, _)| *link).collect();
         let able: Vec<_> = able.into_iter().map(|(link, _)| *link).collect();
         for link in stuck {
-            let governs = self.governing == Some(link)
-                && able.iter().any(|other| self.offers_governance(*other));
+            let governs =
+                self.governs(link) && able.iter().any(|other| self.offers_governance(*other));
             if governs {
                 self.governing = None;
             }
@@ -145,26 +160,32 @@ impl Desk {
 
     fn ask_for_governance<V: View>(&mut self, link: Link, step: &mut Step<'_, V>) {
         let Some(routine) = self.sessions.get_mut(&link) else { return };
-        let taken = self.governing.is_some_and(|governing| governing != link);
+        // Whoever is slow about it is asked on, and others as well.
+        let taken = self.governing.is_some_and(|(governing, since_ms)| {
+            governing != link && since_ms + STEP_MS > step.now_ms
+        });
         if routine.session.is_waiting() {
             return;
         }
         routine.session.recheck(step.view);
         let Some((_, offers)) = routine.session.offers() else { return };
         let open = offers.filter(|offer| routine.governance.get(&offer.name) != Some(&offer.span));
-        let shares: Vec<_> =
-            open.map(|offer| Share { name: offer.name, span: offer.span }).collect();
+        let shares = open.map(|offer| Share { name: offer.name, span: offer.span });
+        let (mut shares, branches): (Vec<_>, Vec<_>) =
+            shares.partition(|share| share.span != Span::Branches);
+        shares.extend(branches.into_iter().take(MOST_BRANCHED));
         if shares.is_empty() {
-            if self.governing == Some(link) {
+            if self.governs(link) {
                 self.governing = None;
             }
+            let Some(routine) = self.sessions.get_mut(&link) else { return };
             let mut said = Vec::new();
             routine.session.be_sated(&mut said);
             said.extend(routine.session.go_on(step.is_calm, step.replica, step.view));
             return self.carry_out(link, said, step);
         }
         if !taken {
-            self.governing = Some(link);
+            self.governing = Some((link, step.now_ms));
             routine.governance.extend(shares.iter().map(|share| (share.name, share.span)));
             self.want(link, shares, step);
         }
@@ -210,7 +231,8 @@ impl Desk {
     fn credit_for<V>(&self, link: Link, step: &Step<'_, V>) -> u32 {
         let Some(routine) = self.sessions.get(&link) else { return 0 };
         let room = self.config.room;
-        if self.config.planted.has(Bug::UnboundedCredit) {
+        let lavish = routine.session.unused_credit() < 8 * room.window;
+        if self.config.planted.has(Bug::UnboundedCredit) && lavish {
             return u32::try_from(room.window).unwrap_or(u32::MAX);
         }
         let window = if self.peers.is_proven(routine.peer) { room.window } else { room.probe };
@@ -218,12 +240,16 @@ impl Desk {
         let mut bytes = window.saturating_sub(under_way);
         bytes = bytes.min(room.bytes.saturating_sub(self.reserved()));
         // What is next is always let in, so that the rest finds its turn.
-        let in_turn = self.governing == Some(link) || self.work.is_in_turn(link);
-        if bytes == 0 && in_turn && routine.session.unused_credit() == 0 {
+        let in_turn = self.governs(link) || self.work.is_in_turn(link);
+        let is_dry = routine.session.unused_credit() == 0 && self.hand.is_empty();
+        if bytes == 0 && in_turn && is_dry {
             bytes = room.probe;
         }
         if !self.may_see_data(routine, step) {
             bytes = bytes.min(room.stranger.saturating_sub(routine.session.granted()));
+        }
+        if bytes > 0 {
+            bytes += routine.session.overdrawn();
         }
         u32::try_from(bytes).unwrap_or(u32::MAX)
     }

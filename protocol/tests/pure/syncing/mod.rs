@@ -2,6 +2,7 @@
 
 mod anything;
 mod comparing;
+mod counters;
 mod faults;
 mod messages;
 mod net;

@@ -82,6 +82,7 @@ enum Arrival {
     Accepted { from: usize, link: Link },
     Heard { link: Link, frame: Vec<u8> },
     Part { link: Link },
+    Sent { link: Link },
     Closed { link: Link },
     Wake,
 }
@@ -91,6 +92,8 @@ struct Stream {
     other: (usize, Link),
     /// When the last that was said on this side arrives on the other.
     arrived_ms: u64,
+    /// When it has left this side.
+    left_ms: u64,
     has_batch: bool,
 }
 
@@ -211,6 +214,12 @@ impl Net {
                 }
             }
             Arrival::Part { link } => self.happen(node, Event::Part(link)),
+            Arrival::Sent { link } => {
+                let stream = self.streams.get(&(node, link));
+                if stream.is_some_and(|stream| stream.left_ms <= self.now_ms) {
+                    self.happen(node, Event::Sent(link));
+                }
+            }
             Arrival::Closed { link } => {
                 self.streams.remove(&(node, link));
                 self.happen(node, Event::Closed(link));
@@ -267,7 +276,8 @@ impl Net {
                 let their = self.nodes[other].desk.next_link();
                 let arrived_ms = self.now_ms + self.nature(at, other).latency_ms;
                 for (from, to) in [((at, link), (other, their)), ((other, their), (at, link))] {
-                    let stream = Stream { other: to, arrived_ms, has_batch: false };
+                    let stream =
+                        Stream { other: to, arrived_ms, left_ms: self.now_ms, has_batch: false };
                     self.streams.insert(from, stream);
                 }
                 let accepted = Arrival::Accepted { from: at, link: their };
@@ -333,12 +343,15 @@ impl Net {
         stream.arrived_ms = stream.arrived_ms.max(self.now_ms) + after_ms - nature.latency_ms;
         stream.arrived_ms = stream.arrived_ms.max(self.now_ms + nature.latency_ms);
         let after_ms = stream.arrived_ms - self.now_ms;
+        stream.left_ms = stream.arrived_ms - nature.latency_ms;
+        let left_ms = stream.left_ms - self.now_ms;
         if self.now_ms >= nature.silent_from_ms {
             return;
         }
         if self.dice.below(1_000) < nature.drops {
             return self.cut(at, link);
         }
+        self.later(left_ms, at, Arrival::Sent { link });
         for part in 1..parts {
             let after_ms = begin_ms + (part * PART_BYTES) as u64 / bandwidth - self.now_ms;
             self.later(after_ms, other.0, Arrival::Part { link: other.1 });

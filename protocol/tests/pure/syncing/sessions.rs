@@ -32,7 +32,8 @@ fn with<T>(town: &mut Town, who: [&'static str; 2], run: impl FnOnce(&mut Net) -
     for (who, node) in who.into_iter().zip(net.nodes) {
         assert_eq!(node.desk.fault(), None);
         assert!(node.desk.is_at_rest(), "{who} is not at rest");
-        assert!(node.desk.ledger().entries().next().is_none(), "somebody was blamed");
+        let blamed: Vec<_> = node.desk.ledger().entries().collect();
+        assert!(blamed.is_empty(), "{who} blames {blamed:?}");
         town.nodes.insert(who, node.crank);
     }
     result
@@ -102,8 +103,36 @@ fn who_was_removed_is_told_so_and_shown_no_data() {
     town.write("owner", "secret");
     let report = sync(&mut town, "cay", "owner");
     assert_eq!(town.role("cay", "cay"), None);
-    assert_eq!(report.said("Refused"), [0, 1], "{:?}", report.ways);
+    assert_eq!(report.said("Done"), [2, 2], "{:?}", report.ways);
     assert!(town.read("cay", "secret").is_none());
+    let told = |way: &Traffic| way.bytes < 2_000;
+    assert!(report.ways.iter().all(told), "{:?}", report.ways);
+}
+
+#[test]
+fn what_somebody_wrote_before_leaving_still_gets_to_the_others() {
+    let mut town = Town::honest();
+    town.deliver_all(&["owner", "ann", "ben", "cay"]);
+    town.write("cay", "last words");
+    town.decide("cay", mangrove_protocol::governance::Command::Leave);
+    town.write("owner", "secret");
+    sync(&mut town, "cay", "owner");
+    assert_eq!(town.role("cay", "owner"), None);
+    assert!(town.read("owner", "last words").is_some());
+    assert!(town.read("cay", "secret").is_none());
+}
+
+#[test]
+fn who_never_was_a_member_is_shown_governance_and_no_more() {
+    let mut town = Town::honest();
+    town.build("dan", Mode::Full);
+    town.node("dan").feed(Input::Tick);
+    town.write("owner", "secret");
+    let report = sync(&mut town, "dan", "owner");
+    assert_eq!(report.said("Refused"), [0, 1], "{:?}", report.ways);
+    assert!(town.read("dan", "secret").is_none());
+    let governance = |who: &str| town.nodes[who].replica.governance();
+    assert_eq!(governance("dan"), governance("owner"));
 }
 
 #[test]
