@@ -212,7 +212,12 @@ impl World {
                 self.tally.hit("governance found equal");
                 self.feed(spot, Input::Agreed { with });
             }
-            Action::Disconnect(peer) => self.soon(0, spot, Occasion::Lost(peer)),
+            Action::Disconnect(peer) => {
+                self.tally.hit("connections ended");
+                self.soon(0, spot, Occasion::Lost(peer));
+                let after_ms = self.dice.between(5_000, 30_000);
+                self.soon(after_ms, spot, Occasion::Met(peer));
+            }
         }
     }
 
@@ -245,10 +250,18 @@ impl World {
 
     fn say(&mut self, spot: Spot, link: Link, message: &Message) {
         let Some(end) = self.streams.get(&(spot, link)).copied() else { return };
-        let (to, theirs) = end.other;
+        let (to, _) = end.other;
         if let Message::Batch { deltas } = message {
             self.check_served(spot, to, deltas);
         }
+        for message in self.bent(spot.node, message) {
+            self.transmit(spot, link, &message);
+        }
+    }
+
+    fn transmit(&mut self, spot: Spot, link: Link, message: &Message) {
+        let Some(end) = self.streams.get(&(spot, link)).copied() else { return };
+        let (to, theirs) = end.other;
         self.tally.hit("frames of sessions");
         let frame = message.encode();
         let delay_ms = self.network.delay(self.now_ms, (spot.node, to.node), frame.len() as u64);
@@ -284,7 +297,15 @@ impl World {
         self.tally.hit("answers in part");
         for bytes in deltas {
             let Some(delta) = self.payloads.authentic(&Arc::from(bytes.as_slice())) else {
-                self.fail(Some(spot.node), Violation::new("S8", "what is served is no delta"));
+                // Another one may have vouched for it.
+                let id = Unverified::parse(bytes.as_slice()).map(|delta| delta.id());
+                let held = id.is_ok_and(|id| {
+                    self.image(spot).is_some_and(|image| Deltas::rows(image).contains_key(&id))
+                });
+                if !held {
+                    self.fail(Some(spot.node), Violation::new("S8", "what is served is no delta"));
+                }
+                self.tally.hit("served with a bad signature");
                 continue;
             };
             let checked = oracle::leave::serve(self, spot, &delta);
@@ -342,10 +363,17 @@ impl World {
         // Who has little room lets go of what waits, in the middle of a session too.
         let short =
             self.settings.malice.flood.happens() || self.settings.bounds.parked_bytes < 1024 * 1024;
-        for node in self.nodes.iter().filter_map(|node| node.running()) {
+        // Who deceives others is deceived about them, too.
+        let crooked = self.settings.crooked;
+        let honest = self.nodes.iter().enumerate().filter(|(at, _)| Some(*at) != crooked);
+        for node in honest.filter_map(|(_, node)| node.running()) {
             for (peer, offence, count) in
                 node.cells.iter().flat_map(|cell| cell.desk.ledger().entries())
             {
+                if crooked.is_some() && self.cast.node(peer) == crooked {
+                    self.tally.add("offences of crooked nodes", count);
+                    continue;
+                }
                 self.tally.add("offences written down", count);
                 let mistake = match offence {
                     Offence::Silent => true,

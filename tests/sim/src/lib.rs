@@ -13,6 +13,7 @@ pub mod bug;
 pub mod campaign;
 mod cast;
 mod chaos;
+mod crooked;
 pub mod dice;
 mod drive;
 mod exchange;

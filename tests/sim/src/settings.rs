@@ -46,6 +46,8 @@ pub struct Settings {
     pub work: Work,
     /// What a hostile member does.
     pub malice: Malice,
+    /// The node that is not honest in its sessions while things go wrong.
+    pub crooked: Option<usize>,
     /// Whether only a core recovers, and the rest never does.
     pub core_only: Occurrence,
     /// How far apart the rounds are in which a node asks a random peer what it lacks.
@@ -194,6 +196,7 @@ impl Settings {
             late_keys: Occurrence::draw(dice, 250),
             work,
             malice,
+            crooked: crooked(seed, nodes),
             core_only: if nodes > 2 { Occurrence::draw(dice, 250) } else { Occurrence::Never },
             round_ms: *dice.pick(&[(5_000, 20_000), (2_000, 4_000)]).unwrap_or(&(5_000, 9_000)),
         };
@@ -222,6 +225,11 @@ impl Settings {
         self.malice.every_ms > 0
             && (self.malice.flood.happens() || self.bounds.parked_bytes < 1024 * 1024)
     }
+}
+
+fn crooked(seed: u64, nodes: usize) -> Option<usize> {
+    let mut dice = Dice::new(seed, &[13]);
+    (nodes > 2 && dice.chance(300)).then(|| dice.index(nodes))
 }
 
 fn bounds(dice: &mut Dice, malice: &Malice) -> Bounds {
