@@ -47,11 +47,15 @@ pub enum Bug {
     NoProbe,
     /// Writes down against a peer what this node did itself.
     BlameOthers,
+    /// Asks without remembering for what.
+    ForgetWants,
+    /// Writes nothing down.
+    ForgiveAll,
 }
 
 impl Bug {
     /// Those of sessions, which tests of sessions must find.
-    pub const OF_SESSIONS: [Self; 8] = [
+    pub const OF_SESSIONS: [Self; 10] = [
         Self::DropLease,
         Self::IgnoreGenerations,
         Self::NoRescue,
@@ -60,6 +64,8 @@ impl Bug {
         Self::NoParking,
         Self::NoProbe,
         Self::BlameOthers,
+        Self::ForgetWants,
+        Self::ForgiveAll,
     ];
 
     /// All others, which campaigns must find.

@@ -638,7 +638,7 @@ fn told(mut ends: Vec<End>) -> Vec<End> {
 }
 
 /// Whether a peer is a member or a replica.
-fn takes_part(peer: PeerId, replica: &Replica) -> bool {
+pub(super) fn takes_part(peer: PeerId, replica: &Replica) -> bool {
     let roster = replica.roster();
     roster.role(peer).is_some() || roster.replicas().contains(&peer)
 }

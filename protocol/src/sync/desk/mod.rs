@@ -24,7 +24,7 @@ pub use routine::{IDLE_MS, RESCUE_MS, STEP_MS};
 use super::chain::Broken;
 use super::ledger::{Ledger, Offence};
 use super::message::{Message, NONCE_BYTES, Refused};
-use super::session::{Ending, Pair, Said, Session};
+use super::session::{Ending, Pair, Said, Session, takes_part};
 use super::work::{Link, Work};
 use crate::delta::Delta;
 use crate::id::{ContextId, PeerId};
@@ -295,6 +295,7 @@ impl Desk {
             step.actions.push(Action::Close(link));
             self.forget(link, step);
         }
+        self.make_room_for(peer, step);
         if self.sessions.values().filter(|it| !it.is_opened).count() >= MOST_ANSWERED {
             let busy = Message::Refused { why: Refused::Busy, retry_after_ms: Some(BUSY_MS) };
             step.actions.extend([Action::Send(link, busy), Action::Close(link)]);
@@ -302,6 +303,18 @@ impl Desk {
         }
         let session = Session::answer(self.pair(peer), nonce(entropy));
         self.sessions.insert(link, Routine::new(peer, session, false, step.now_ms));
+    }
+
+    /// A session with a stranger ends if there is none left for a member.
+    fn make_room_for<V: View>(&mut self, peer: PeerId, step: &mut Step<'_, V>) {
+        let answered = || self.sessions.iter().filter(|(_, it)| !it.is_opened);
+        if answered().count() < MOST_ANSWERED || !takes_part(peer, step.replica) {
+            return;
+        }
+        let stranger = answered().find(|(_, it)| !takes_part(it.peer, step.replica));
+        if let Some(link) = stranger.map(|(link, _)| *link) {
+            self.give_up(link, None, step);
+        }
     }
 
     fn hear<V: View>(&mut self, link: Link, frame: &[u8], step: &mut Step<'_, V>) {
@@ -349,7 +362,7 @@ impl Desk {
                 }
                 Said::Given(gift) => self.given(link, &gift, step),
                 Said::Agreed => step.actions.push(Action::Agreed(peer)),
-                Said::Unasked => self.ledger.record(peer, Offence::Unasked),
+                Said::Unasked => self.record(peer, Offence::Unasked),
                 Said::Over(ending) => self.finish(link, ending, step),
             }
         }
@@ -367,11 +380,11 @@ impl Desk {
             Ending::Gave(_) | Ending::Refused(_) | Ending::Equal | Ending::Done => None,
         };
         if self.config.planted.has(Bug::BlameOthers) && matches!(ending, Ending::Gave(_)) {
-            self.ledger.record(peer, Offence::Senseless);
+            self.record(peer, Offence::Senseless);
         }
         step.actions.push(Action::Close(link));
         if let Some(offence) = offence {
-            self.ledger.record(peer, offence);
+            self.record(peer, offence);
             self.peers.park(peer, step.now_ms);
             if offence.ends_connection() {
                 step.actions.push(Action::Disconnect(peer));
@@ -401,6 +414,12 @@ impl Desk {
         }
     }
 
+    fn record(&mut self, peer: PeerId, offence: Offence) {
+        if !self.config.planted.has(Bug::ForgiveAll) {
+            self.ledger.record(peer, offence);
+        }
+    }
+
     /// Whether governance is being asked of a session.
     fn governs(&self, link: Link) -> bool {
         self.governing.is_some_and(|(governing, _)| governing == link)
@@ -418,7 +437,7 @@ impl Desk {
         step.actions.extend(told);
         step.actions.push(Action::Close(link));
         if let Some(offence) = offence {
-            self.ledger.record(peer, offence);
+            self.record(peer, offence);
             if !self.config.planted.has(Bug::NoParking) {
                 self.peers.park(peer, step.now_ms);
             }

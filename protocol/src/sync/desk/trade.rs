@@ -8,6 +8,7 @@ use crate::planted::Bug;
 use crate::sync::ledger::Offence;
 use crate::sync::message::Refused;
 use crate::sync::round::{Gift, Offer, Share, Span};
+use crate::sync::session::takes_part;
 use crate::sync::work::MOST_BRANCHED;
 use crate::view::{Places, View};
 
@@ -80,7 +81,7 @@ impl Desk {
             withheld |= self.work.given(link, &log, span, frayed);
         }
         if withheld && !is_relieved {
-            self.ledger.record(peer, Offence::Withheld);
+            self.record(peer, Offence::Withheld);
             self.give_up(link, None, step);
         }
     }
@@ -221,7 +222,8 @@ impl Desk {
         let Some(routine) = self.sessions.get_mut(&link) else { return };
         let asked = routine.asked(&shares);
         let mut said = Vec::new();
-        if let Some(number) = routine.session.want(shares, credit, step.view, &mut said) {
+        let number = routine.session.want(shares, credit, step.view, &mut said);
+        if let Some(number) = number.filter(|_| !self.config.planted.has(Bug::ForgetWants)) {
             routine.wants.insert(number, asked);
         }
         self.carry_out(link, said, step);
@@ -245,18 +247,13 @@ impl Desk {
         if bytes == 0 && in_turn && is_dry {
             bytes = room.probe;
         }
-        if !self.may_see_data(routine, step) {
+        if !takes_part(routine.peer, step.replica) {
             bytes = bytes.min(room.stranger.saturating_sub(routine.session.granted()));
         }
         if bytes > 0 {
             bytes += routine.session.overdrawn();
         }
         u32::try_from(bytes).unwrap_or(u32::MAX)
-    }
-
-    fn may_see_data<V>(&self, routine: &Routine, step: &Step<'_, V>) -> bool {
-        let roster = step.replica.roster();
-        roster.role(routine.peer).is_some() || roster.replicas().contains(&routine.peer)
     }
 
     /// Lets a session send more once a good part of what it was allowed to send has been dealt with.
@@ -268,7 +265,7 @@ impl Desk {
         let unused = routine.session.unused_credit();
         let bytes = self.credit_for(link, step);
         let worth_it = u64::from(bytes) >= self.config.room.window / 4 || unused == 0;
-        let is_stranger = !self.may_see_data(routine, step);
+        let is_stranger = !takes_part(routine.peer, step.replica);
         if bytes > 0 && worth_it {
             let Some(routine) = self.sessions.get_mut(&link) else { return };
             let granted = routine.session.grant(bytes);

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use mangrove_protocol::id::Plane;
 use mangrove_protocol::planted::{Bug, Planted};
 use mangrove_protocol::replica::Mode;
-use mangrove_protocol::sync::desk::{RESCUE_MS, Room, STEP_MS};
+use mangrove_protocol::sync::desk::{Event, RESCUE_MS, Room, STEP_MS};
 use mangrove_protocol::sync::{Link, Offence};
 
 use super::net::{Nature, Net, quiet};
@@ -170,6 +170,40 @@ fn streams_that_end_anywhere_lose_nothing() {
 }
 
 #[test]
+fn what_was_asked_for_is_known_before_it_comes() {
+    let promise = |planted: &Planted| Scene::new(planted).catch_up(&[1, 2, 3]).is_well(&[]);
+    proves(promise, Bug::ForgetWants);
+}
+
+#[test]
+fn what_may_be_a_mistake_is_written_down_and_the_connection_lives() {
+    let promise = |planted: &Planted| {
+        let scene = Scene::new(planted).with(1, |it| it.withheld = Some(5..=9));
+        let scene = scene.catch_up(&[1, 2, 3]);
+        check(scene.net.ended.is_empty(), || "the connection was ended".to_owned())?;
+        scene.is_well(&[(1, Offence::Withheld)])
+    };
+    proves(promise, Bug::ForgiveAll);
+}
+
+#[test]
+fn strangers_leave_room_for_members() {
+    let mut scene = Scene::new(&honest());
+    let learner = &mut scene.net.nodes[LEARNER];
+    let links: Vec<_> = (0..20).map(|_| learner.desk.next_link()).collect();
+    for (at, link) in links.iter().enumerate() {
+        let stranger = crate::make::keys(200 + u8::try_from(at).unwrap()).peer();
+        scene.net.happen(LEARNER, Event::Accepted(stranger, *link));
+    }
+    let before = scene.net.nodes[LEARNER].desk.links().count();
+    let (member, link) = (scene.net.peer(1), scene.net.nodes[LEARNER].desk.next_link());
+    scene.net.happen(LEARNER, Event::Accepted(member, link));
+    let desk = &scene.net.nodes[LEARNER].desk;
+    assert!(desk.links().any(|it| it == (link, member)));
+    assert_eq!(desk.links().count(), before);
+}
+
+#[test]
 fn what_ends_with_a_session_waits_again() {
     let promise = |planted: &Planted| {
         let mut scene = Scene::new(planted);
@@ -202,7 +236,7 @@ fn the_end_of_an_old_session_touches_no_new_one() {
         let old = scene.net.nodes[LEARNER].desk.links().next().ok_or("no session")?.0;
         // The peer is lost and met again; the old stream is said to have ended only afterwards.
         let them = scene.net.peer(1);
-        scene.net.happen(LEARNER, mangrove_protocol::sync::desk::Event::Lost(them));
+        scene.net.happen(LEARNER, Event::Lost(them));
         scene.net.meet(LEARNER, 1);
         for _ in 0..200 {
             scene.net.run(20);
@@ -210,7 +244,7 @@ fn the_end_of_an_old_session_touches_no_new_one() {
             let new = desk.links().next().map(|(link, _)| (link, desk.leased(link)));
             if let Some((new, leased)) = new.filter(|(_, leased)| *leased > 0) {
                 check(new != old, || "a number was used again".to_owned())?;
-                scene.net.happen(LEARNER, mangrove_protocol::sync::desk::Event::Closed(old));
+                scene.net.happen(LEARNER, Event::Closed(old));
                 let after = scene.net.nodes[LEARNER].desk.leased(new);
                 return check(after >= leased, || format!("{leased} places became {after}"));
             }
@@ -410,11 +444,11 @@ fn a_session_is_gone_after_every_end() {
         |net, link| net.cut(LEARNER, link),
         |net, _| {
             let them = net.peer(1);
-            net.happen(LEARNER, mangrove_protocol::sync::desk::Event::Lost(them));
+            net.happen(LEARNER, Event::Lost(them));
         },
         |net, link| {
             let nonsense = vec![1, 200, 3];
-            net.happen(LEARNER, mangrove_protocol::sync::desk::Event::Heard(link, nonsense));
+            net.happen(LEARNER, Event::Heard(link, nonsense));
         },
     ];
     for (at, end) in ends.into_iter().enumerate() {
