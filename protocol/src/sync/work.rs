@@ -40,6 +40,8 @@ struct Lease {
     link: Link,
     after: u64,
     until: u64,
+    /// Up to here it is in no other hand. What follows is asked for to vouch for what is before.
+    own: u64,
 }
 
 /// A log that goes on in a row.
@@ -77,7 +79,7 @@ pub struct Work {
 impl Row {
     fn top(&self) -> u64 {
         let waiting = self.waiting.last_key_value().map_or(0, |(_, until)| *until);
-        let leased = self.leased.iter().map(|lease| lease.until).max().unwrap_or_default();
+        let leased = self.leased.iter().map(|lease| lease.own).max().unwrap_or_default();
         let early = self.early.last_key_value().map_or(0, |(_, until)| *until);
         self.covered.max(waiting).max(leased).max(early)
     }
@@ -137,15 +139,16 @@ impl Row {
         let (name, offered) = *self.offers.get(&link)?;
         let whole = self.waiting.remove(&after)?;
         let frayed = self.frayed.filter(|frayed| after < *frayed && *frayed <= until);
-        until = until.min(after.saturating_add(places.max(1)));
-        if let Some(frayed) = frayed {
+        until = frayed.unwrap_or_else(|| until.min(after.saturating_add(places.max(1))));
+        let own = until;
+        if frayed.is_some() {
             // With what follows it, even if somebody else was asked for that.
-            until = offered.min(frayed.saturating_add(MOST_UNSIGNED as u64 + 1));
+            until = offered.min(own.saturating_add(MOST_UNSIGNED as u64 + 1));
         }
-        if until < whole {
-            self.waiting.insert(until, whole);
+        if own < whole {
+            self.waiting.insert(own, whole);
         }
-        self.leased.push(Lease { link, after, until });
+        self.leased.push(Lease { link, after, until, own });
         Some(Share { name, span: Span::Row { after, until } })
     }
 
@@ -153,7 +156,7 @@ impl Row {
     fn take_back(&mut self, is_it: impl Fn(Link) -> bool) {
         let returned: Vec<_> = self.leased.extract_if(.., |lease| is_it(lease.link)).collect();
         for lease in returned {
-            self.put_back(lease.after, lease.until);
+            self.put_back(lease.after, lease.own);
         }
     }
 }
@@ -228,12 +231,16 @@ impl Work {
             return Came::Stray;
         };
         lease.after = last.min(lease.until);
+        let own = last.min(lease.own);
         if first <= covered + 1 {
             row.cover(last);
             return Came::InTurn;
         }
         row.leased.retain(|lease| lease.after < lease.until);
-        row.early.insert(first - 1, last);
+        // What came beyond may still come from whom it was asked of.
+        if first <= own {
+            row.early.insert(first - 1, own);
+        }
         Came::Early
     }
 
@@ -265,10 +272,10 @@ impl Work {
         let Some(row) = self.rows.get_mut(log) else { return false };
         let at = row.leased.iter().position(|it| it.link == link && it.until == until);
         let Some(lease) = at.map(|at| row.leased.swap_remove(at)) else { return false };
-        row.put_back(lease.after, lease.until);
+        row.put_back(lease.after, lease.own);
         let Some((_, offered)) = row.offers.get_mut(&link) else { return false };
         if is_frayed && until < *offered {
-            row.frayed = Some(until);
+            row.frayed = Some(lease.own);
         } else {
             // It is not asked again for what it did not give.
             *offered = lease.after.min(*offered);
@@ -381,24 +388,24 @@ impl Row {
             }
         }
         let in_both = |lease: &Lease| {
-            self.waiting.iter().any(|(after, until)| lease.after < *until && *after < lease.until)
+            self.waiting.iter().any(|(after, until)| lease.after < *until && *after < lease.own)
         };
-        if self.frayed.is_none() && self.leased.iter().any(in_both) {
+        if self.leased.iter().any(in_both) {
             return Some("a place both waits and is leased");
         }
         let in_hand = |after: u64, until: u64| {
             self.early.iter().any(|(from, to)| after < *to && *from < until)
         };
         let waits = self.waiting.iter().any(|(after, until)| in_hand(*after, *until));
-        let leased = self.leased.iter().any(|lease| in_hand(lease.after, lease.until));
-        if self.frayed.is_none() && (waits || leased) {
+        let leased = self.leased.iter().any(|lease| in_hand(lease.after, lease.own));
+        if waits || leased {
             return Some("a place is lacking and in hand");
         }
         let twice = |(at, one): (usize, &Lease)| {
             let later = self.leased.iter().skip(at + 1);
-            later.into_iter().any(|other| one.after < other.until && other.after < one.until)
+            later.into_iter().any(|other| one.after < other.own && other.after < one.own)
         };
-        if self.frayed.is_none() && self.leased.iter().enumerate().any(twice) {
+        if self.leased.iter().enumerate().any(twice) {
             return Some("a place is leased twice");
         }
         None

@@ -187,6 +187,6 @@ const LEAST: &[(&str, u64)] = &[
     ("refused: stranger", 500),
     ("refused: wrong context", 800),
     ("refused: not continuing", 250),
-    ("refused: too many logs", 2_400),
-    ("refused: too many tips", 120),
+    ("refused: too many logs", 1_200),
+    ("refused: too many tips", 25),
 ];

@@ -1,6 +1,7 @@
 //! The sync session: its messages, and what they find out.
 
 mod anything;
+mod books;
 mod comparing;
 mod counters;
 mod faults;
