@@ -237,10 +237,13 @@ impl World {
             return Ok(());
         };
         let law = Law::of(self.cast.context(spot.context), image);
+        // A right that was conferred beyond a cut-off is known to who wrote under it, and to nobody else.
         let beyond = |by: &Spot, mark: &DeltaId| {
-            let delta = self.image(*by).and_then(|theirs| Deltas::rows(theirs).get(mark));
-            delta
-                .is_some_and(|delta| matches!(law.reach(&delta.tip()), Reach::Beyond | Reach::Kept))
+            let Some(theirs) = self.image(*by) else { return false };
+            let Some(delta) = Deltas::rows(theirs).get(mark) else { return false };
+            let laws = [&law, &Law::of(self.cast.context(spot.context), theirs)];
+            let reaches = laws.map(|law| law.reach(&delta.tip()));
+            reaches.iter().any(|reach| matches!(reach, Reach::Beyond | Reach::Kept))
         };
         let marks = self.recovery.marked.iter().filter(|(by, _)| by.context == spot.context);
         for (by, mark) in marks {
