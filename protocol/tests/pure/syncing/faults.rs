@@ -391,10 +391,6 @@ fn what_comes_out_of_order_is_no_row() {
 fn bad_signatures_stick_no_log_and_blame_nobody() {
     // In the middle, at the end of what was asked for at once, across it, and as many as there may be.
     for garbled in [3..=5, 16..=16, 140..=150, 128 + 16 - 3..=128 + 16 + 40, 20..=83] {
-        let mut scene = Scene::new(&honest());
-        for server in 1..4 {
-            scene.net.nature(server, LEARNER).garbled = Some(garbled.clone());
-        }
         for servers in [&[1][..], &[1, 2, 3]] {
             let mut scene = Scene::new(&honest());
             for server in 1..4 {
