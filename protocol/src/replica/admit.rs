@@ -132,6 +132,9 @@ impl Replica {
         from: PeerId,
         delta: &Delta,
     ) -> Result<Taken, Refused> {
+        if self.turned_away(delta.log()).is_some_and(|first| first < delta.seq()) {
+            return Err(Refused::ParkingFull);
+        }
         let kept = self.loose.keep(from, delta);
         if kept != Kept::Another {
             step.now.push(Effect::Fetch { wanted: delta.tip(), from: Some(from) });
@@ -210,6 +213,7 @@ impl Replica {
 
     /// Writes down a delta whose chain is held. Its turn comes at once, or it is parked.
     pub(super) fn store<V: View>(&mut self, step: &mut Step<'_, V>, delta: &Delta) {
+        self.crowd.let_in(delta.log());
         step.over.put::<Deltas>(delta.id(), delta.clone());
         let cause = Cause::Parent(delta.header().prev);
         let status = Status::Parked { cause, since_ms: step.now_ms };

@@ -10,6 +10,7 @@ use crate::graph::Cause;
 use crate::id::LogId;
 use crate::log::LogRow;
 use crate::replica::beat::{Clocks, Rhythm};
+use crate::replica::crowd::Crowd;
 use crate::replica::loose::Loose;
 use crate::replica::parking::Parking;
 use crate::replica::rebuild::Rebuild;
@@ -48,6 +49,7 @@ impl Replica {
             root: view.get::<Roots>(&()).unwrap_or_else(Root::empty),
             logs,
             parking: parked(&config, view),
+            crowd: Crowd::default(),
             // The program may be a later one than that which parked them.
             stirred: vec![Cause::Version],
             deciding: VecDeque::new(),

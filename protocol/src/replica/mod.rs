@@ -10,6 +10,7 @@
 mod admit;
 pub mod beat;
 mod boot;
+mod crowd;
 mod decide;
 pub mod feed;
 mod found;
@@ -37,6 +38,7 @@ use crate::log::LogRow;
 use crate::overlay::Overlay;
 use crate::planted::Planted;
 use crate::replica::beat::{Clocks, Rhythm};
+use crate::replica::crowd::Crowd;
 pub use crate::replica::found::found;
 use crate::replica::government::Government;
 use crate::replica::loose::Loose;
@@ -215,6 +217,7 @@ pub struct Replica {
     root: Root,
     logs: BTreeMap<LogId, LogRow>,
     parking: Parking,
+    crowd: Crowd,
     /// What has changed since the last step, so that those who wait for it can go on.
     stirred: Vec<Cause>,
     loose: Loose,
@@ -407,6 +410,7 @@ impl Replica {
         self.wake_clocks(step);
         self.calm(step);
         self.admit(step);
+        self.ask_again(&mut step.now);
         if std::mem::take(&mut self.joined) {
             step.over.put::<Owns>((), self.own.clone());
         }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
+use super::crowd::Full;
 use super::reach::Reach;
 use super::{Bounds, Replica, Step};
 use crate::clock::Hlc;
@@ -136,7 +137,13 @@ impl Replica {
                 self.evict(step, id);
             }
         }
-        if self.parking.is_full(member, bytes) { Err(Refused::ParkingFull) } else { Ok(()) }
+        if !self.parking.is_full(member, bytes) {
+            return Ok(());
+        }
+        let is_his = self.parking.member_is_full(member, bytes);
+        let full = if is_his { Full::Member } else { Full::Context };
+        self.crowd.turn_away(delta.tip(), full);
+        Err(Refused::ParkingFull)
     }
 
     /// Whether it helps a delta if this one leaves, and does not cut the chain before it.
@@ -186,7 +193,7 @@ impl Replica {
         step.over.remove::<Places>(id);
         step.over.remove::<Entries>((place.log, place.seq, id));
         step.over.remove::<Waiting>((cause, id));
-        self.parking.leave(place.log.author, place.bytes);
+        self.depart(place.log.author, place.bytes);
         let alone = continuing(&step.over, place.prev).is_empty();
         let prev = place.seq.prev().filter(|_| alone).map(|seq| (seq, place.prev));
         if let Some(row) = self.logs.get_mut(&place.log) {
@@ -254,7 +261,13 @@ impl Replica {
     /// A delta waits no more.
     pub(super) fn unpark<V: View>(&mut self, step: &mut Step<'_, V>, delta: &Delta, cause: Cause) {
         step.over.remove::<Waiting>((cause, delta.id()));
-        self.parking.leave(delta.log().author, delta.bytes().len() as u64);
+        self.depart(delta.log().author, delta.bytes().len() as u64);
+    }
+
+    /// Bytes of a member wait no more.
+    fn depart(&mut self, member: PeerId, bytes: u64) {
+        self.parking.leave(member, bytes);
+        self.crowd.leave(member);
     }
 
     /// Those for which something has changed since the last step can go on.

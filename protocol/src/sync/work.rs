@@ -5,7 +5,7 @@
 //! sessions are told apart by numbers that are never used twice, the end of an old one cannot touch
 //! what a new one was asked for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::chain::MOST_UNSIGNED;
 use super::compare::Name;
@@ -56,6 +56,8 @@ struct Row {
     early: BTreeMap<u64, u64>,
     /// Who has it up to where, and calls it what.
     offers: BTreeMap<Link, (Name, u64)>,
+    /// Nothing after this place is asked for, except to vouch for what is before.
+    limit: Option<u64>,
     /// The part that ends here was given, but the signatures at its end are bad: what follows must
     /// come with it.
     frayed: Option<u64>,
@@ -84,9 +86,14 @@ impl Row {
         self.covered.max(waiting).max(leased).max(early)
     }
 
-    /// Lets a part wait, as far as it is not held.
+    /// Up to where a part that ends here may be asked for.
+    fn within(&self, until: u64) -> u64 {
+        self.limit.map_or(until, |limit| until.min(limit))
+    }
+
+    /// Lets a part wait, as far as it is not held and may be asked for.
     fn put_back(&mut self, after: u64, until: u64) {
-        let (mut after, mut until) = (after.max(self.covered), until);
+        let (mut after, mut until) = (after.max(self.covered), self.within(until));
         if after >= until {
             return;
         }
@@ -99,6 +106,27 @@ impl Row {
             }
         }
         self.waiting.insert(after, until);
+    }
+
+    /// Sets up to where the log may be asked for; returns who was asked for more.
+    fn limit(&mut self, limit: Option<u64>) -> Vec<Link> {
+        if std::mem::replace(&mut self.limit, limit) == limit {
+            return Vec::new();
+        }
+        let leased = self.leased.iter().map(|lease| (lease.after, lease.own));
+        let early = self.early.iter().map(|(after, until)| (*after, *until));
+        let mut in_hand: Vec<_> = leased.chain(early).collect();
+        in_hand.sort_unstable();
+        let offered = self.offers.values().map(|(_, until)| *until).max();
+        self.waiting.clear();
+        let mut at = self.covered;
+        for (after, until) in in_hand {
+            self.put_back(at, after);
+            at = at.max(until);
+        }
+        self.put_back(at, offered.unwrap_or_default());
+        let beyond = |lease: &&Lease| lease.own > self.within(lease.own);
+        self.leased.iter().filter(beyond).map(|lease| lease.link).collect()
     }
 
     /// Everything up to a place is held now.
@@ -189,6 +217,15 @@ impl Work {
         self.forget_unoffered();
     }
 
+    /// Looks up for each log which goes on in a row up to where it may be asked for, and returns who was
+    /// asked for more.
+    pub fn limit(&mut self, limit: impl Fn(&LogId) -> Option<u64>) -> BTreeSet<Link> {
+        let rows = self.rows.iter_mut();
+        let beyond = rows.flat_map(|(log, row)| row.limit(limit(log))).collect();
+        self.forget_unoffered();
+        beyond
+    }
+
     /// What a session is to be asked for: of each log that it offers about the same part, so that
     /// what depends on each other comes together; about so many places in all, and some of each log.
     pub fn take(&mut self, link: Link, places: u64) -> Vec<Share> {
@@ -226,8 +263,8 @@ impl Work {
         let Some(row) = self.rows.get_mut(log) else { return Came::Stray };
         let covered = row.covered;
         let mine = row.leased.iter_mut().filter(|lease| lease.link == link);
-        let lease = mine.into_iter().find(|lease| lease.after < last && first <= lease.until);
-        let Some(lease) = lease.filter(|lease| first <= lease.after + 1) else {
+        let goes_on = |lease: &&mut Lease| lease.after < last && first <= lease.after + 1;
+        let Some(lease) = mine.filter(goes_on).min_by_key(|lease| lease.after) else {
             return Came::Stray;
         };
         lease.after = last.min(lease.until);
@@ -316,7 +353,7 @@ impl Work {
     /// What nobody has any more is not waited for.
     fn forget_unoffered(&mut self) {
         self.rows.retain(|_, row| {
-            let wanted = |(_, offered): &(Name, u64)| *offered > row.covered;
+            let wanted = |(_, offered): &(Name, u64)| row.within(*offered) > row.covered;
             row.offers.values().any(wanted) || !row.leased.is_empty()
         });
         self.branches.retain(|_, it| !it.offers.is_empty() || it.leased.is_some());
@@ -337,7 +374,7 @@ impl Work {
         let rows = self
             .rows
             .values()
-            .any(|row| row.offers.get(&link).is_some_and(|(_, until)| *until > row.covered));
+            .any(|row| row.offers.get(&link).is_some_and(|(_, it)| row.within(*it) > row.covered));
         rows || self.branches.values().any(|it| it.offers.contains_key(&link))
     }
 

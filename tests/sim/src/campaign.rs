@@ -96,7 +96,7 @@ const LEAST: &[(&str, u64)] = &[
     ("calls confirmed", 70_000),
     ("calls confirmed again", 2_500),
     ("calls refused: busy", 20_000),
-    ("calls refused: clock", 700),
+    ("calls refused: clock", 500),
     ("calls refused: conflict", 6_000),
     ("deltas delivered", 500_000),
     ("deltas delivered again", 12_000),

@@ -17,7 +17,7 @@ mod trade;
 use std::collections::BTreeMap;
 
 use hand::Hand;
-use peers::Peers;
+use peers::{Pause, Peers};
 use routine::Routine;
 pub use routine::{IDLE_MS, RESCUE_MS, STEP_MS};
 
@@ -27,7 +27,7 @@ use super::message::{Message, NONCE_BYTES, Refused};
 use super::session::{Ending, Pair, Said, Session, takes_part};
 use super::work::{Link, Work};
 use crate::delta::Delta;
-use crate::id::{ContextId, PeerId};
+use crate::id::{ContextId, LogId, PeerId};
 use crate::planted::{Bug, Planted};
 use crate::replica::{Entropy, Replica};
 use crate::view::View;
@@ -143,6 +143,10 @@ pub struct Desk {
     governing: Option<(Link, u64)>,
     last_link: u64,
     round_ms: Option<u64>,
+    /// Whether something was turned away, as of the last event.
+    is_crowded: bool,
+    /// Logs of which branches were turned away, until when they are left alone.
+    crowded: BTreeMap<LogId, Pause>,
     /// What was held when a session last began.
     held: Option<[u8; 32]>,
 }
@@ -170,6 +174,8 @@ impl Desk {
             governing: None,
             last_link: 0,
             round_ms: None,
+            is_crowded: false,
+            crowded: BTreeMap::new(),
             held: None,
         }
     }
@@ -353,7 +359,7 @@ impl Desk {
                     }
                     step.actions.push(Action::Send(link, message));
                 }
-                Said::Offered(_) => self.learn(link),
+                Said::Offered(_) => self.learn(link, step),
                 Said::Got(deltas) => {
                     let is_new = self.got(link, deltas, step);
                     if let Some(routine) = self.sessions.get_mut(&link) {
@@ -467,6 +473,7 @@ impl Desk {
             let said = routine.session.go_on(is_calm, step.replica, step.view);
             self.carry_out(link, said, step);
         }
+        self.hold_back(step);
         self.rescue(step);
         self.assign(step);
     }

@@ -8,10 +8,37 @@ use crate::id::PeerId;
 const GATHER_MS: u64 = 100;
 /// Sessions that bring nothing come at ever longer intervals, doubled so often at most.
 const MOST_DOUBLINGS: u32 = 6;
-/// For how long a peer is left alone that was silent, the first time.
-const PARKED_MS: u64 = 30_000;
+/// For how long a pause is, the first time.
+const PAUSE_MS: u64 = 30_000;
 /// How often that is doubled at most.
 const MOST_STRIKES: u32 = 5;
+
+/// For how long somebody or something is left alone: longer each time.
+#[derive(Debug, Default)]
+pub(super) struct Pause {
+    until_ms: u64,
+    strikes: u32,
+}
+
+impl Pause {
+    fn is_on(&self, now_ms: u64) -> bool {
+        self.until_ms > now_ms
+    }
+
+    fn begin(&mut self, now_ms: u64) {
+        self.until_ms = now_ms + (PAUSE_MS << self.strikes.min(MOST_STRIKES));
+        self.strikes = self.strikes.saturating_add(1);
+    }
+
+    /// Whether it is over; the next one begins.
+    pub(super) fn is_over(&mut self, now_ms: u64) -> bool {
+        let is_over = !self.is_on(now_ms);
+        if is_over {
+            self.begin(now_ms);
+        }
+        is_over
+    }
+}
 
 /// What is known of a peer that can be reached.
 #[derive(Debug, Default)]
@@ -19,8 +46,7 @@ struct Peer {
     is_connected: bool,
     /// When a session is to begin.
     due_ms: Option<u64>,
-    parked_until_ms: u64,
-    strikes: u32,
+    parked: Pause,
     /// Whether it has ever given anything.
     is_proven: bool,
 }
@@ -40,7 +66,7 @@ impl Peers {
     pub(super) fn meet(&mut self, peer: PeerId, now_ms: u64) {
         let peer = self.all.entry(peer).or_default();
         peer.is_connected = true;
-        peer.parked_until_ms = now_ms;
+        peer.parked.until_ms = now_ms;
         peer.due_ms = Some(now_ms);
     }
 
@@ -50,7 +76,7 @@ impl Peers {
             peer.is_connected = false;
             peer.due_ms = None;
         }
-        self.all.retain(|_, peer| peer.is_connected || peer.parked_until_ms > now_ms);
+        self.all.retain(|_, peer| peer.is_connected || peer.parked.is_on(now_ms));
     }
 
     pub(super) fn is_proven(&self, peer: PeerId) -> bool {
@@ -60,21 +86,20 @@ impl Peers {
     pub(super) fn prove(&mut self, peer: PeerId) {
         if let Some(peer) = self.all.get_mut(&peer) {
             peer.is_proven = true;
-            peer.strikes = 0;
+            peer.parked.strikes = 0;
         }
     }
 
     /// Leaves a peer alone for a while, longer each time.
     pub(super) fn park(&mut self, peer: PeerId, now_ms: u64) {
         let peer = self.all.entry(peer).or_default();
-        peer.parked_until_ms = now_ms + (PARKED_MS << peer.strikes.min(MOST_STRIKES));
-        peer.strikes = peer.strikes.saturating_add(1);
+        peer.parked.begin(now_ms);
         peer.is_proven = false;
         peer.due_ms = None;
     }
 
     pub(super) fn is_parked(&self, peer: PeerId, now_ms: u64) -> bool {
-        self.all.get(&peer).is_some_and(|peer| peer.parked_until_ms > now_ms)
+        self.all.get(&peer).is_some_and(|peer| peer.parked.is_on(now_ms))
     }
 
     /// Asks a peer again after a while, as it said.
@@ -111,7 +136,7 @@ impl Peers {
     }
 
     fn can_ask(&self, peer: PeerId, now_ms: u64) -> bool {
-        self.all.get(&peer).is_some_and(|it| it.is_connected && it.parked_until_ms <= now_ms)
+        self.all.get(&peer).is_some_and(|it| it.is_connected && !it.parked.is_on(now_ms))
     }
 
     /// All in turn.
@@ -128,7 +153,7 @@ impl Peers {
     pub(super) fn due(&self, now_ms: u64) -> Vec<PeerId> {
         let due = |peer: &Peer| {
             peer.is_connected
-                && peer.parked_until_ms <= now_ms
+                && !peer.parked.is_on(now_ms)
                 && peer.due_ms.is_some_and(|due_ms| due_ms <= now_ms)
         };
         self.all.iter().filter(|(_, peer)| due(peer)).map(|(id, _)| *id).collect()
@@ -150,7 +175,7 @@ impl Peers {
     /// When the next session is to begin that cannot begin yet.
     pub(super) fn wake_at_ms(&self, now_ms: u64) -> Option<u64> {
         let waiting = self.all.values().filter(|peer| peer.is_connected);
-        let due = waiting.filter_map(|it| Some(it.due_ms?.max(it.parked_until_ms)));
+        let due = waiting.filter_map(|it| Some(it.due_ms?.max(it.parked.until_ms)));
         due.filter(|due_ms| *due_ms > now_ms).min()
     }
 }

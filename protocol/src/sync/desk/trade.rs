@@ -3,7 +3,7 @@
 use super::routine::{Asked, RESCUE_MS, Routine, STEP_MS};
 use super::{Desk, Link, Step};
 use crate::delta::Delta;
-use crate::id::Plane;
+use crate::id::{LogId, Plane, Seq};
 use crate::planted::Bug;
 use crate::sync::ledger::Offence;
 use crate::sync::message::Refused;
@@ -17,17 +17,29 @@ const WANTS: usize = 2;
 
 impl Desk {
     /// A session has told what it offers.
-    pub(super) fn learn(&mut self, link: Link) {
+    pub(super) fn learn<V>(&mut self, link: Link, step: &Step<'_, V>) {
         let Some(routine) = self.sessions.get_mut(&link) else { return };
         let Some((Plane::Data, offers)) = routine.session.offers() else { return };
         let offers: Vec<Offer> = offers.collect();
         for offer in &offers {
             routine.note(offer);
-            self.work.offer(link, offer);
+        }
+        for offer in &offers {
+            self.consider(link, offer, step);
             // What is held by now may be what had come early was waiting for.
             if let Some(log) = &offer.log {
                 self.hand.release(&mut self.work, log);
             }
+        }
+    }
+
+    /// Takes an offer down, unless it is of branches of a log of which something was turned away: all
+    /// of them would come, so they are asked for ever more rarely.
+    fn consider<V>(&mut self, link: Link, offer: &Offer, step: &Step<'_, V>) {
+        let full = offer.log.filter(|log| step.replica.turned_away(log).is_some());
+        let branches = full.filter(|_| offer.span == Span::Branches);
+        if branches.is_none_or(|log| self.crowded.entry(log).or_default().is_over(step.now_ms)) {
+            self.work.offer(link, offer);
         }
     }
 
@@ -74,7 +86,7 @@ impl Desk {
             let Some(log) = log else { continue };
             if gift.apart.contains(&name) {
                 let offer = Offer { name, log: Some(log), span: Span::Branches };
-                self.work.offer(link, &offer);
+                self.consider(link, &offer, step);
                 continue;
             }
             let frayed = self.sessions.get(&link).is_some_and(|it| it.session.is_frayed(&log));
@@ -83,6 +95,22 @@ impl Desk {
         if withheld && !is_relieved {
             self.record(peer, Offence::Withheld);
             self.give_up(link, None, step);
+        }
+    }
+
+    /// Asks nobody for more of a log of which something was turned away, but for that itself: there may
+    /// be room for it by now, or it may be another branch.
+    pub(super) fn hold_back<V: View>(&mut self, step: &mut Step<'_, V>) {
+        let is_crowded = step.replica.is_crowded();
+        if !std::mem::replace(&mut self.is_crowded, is_crowded) && !is_crowded {
+            return;
+        }
+        self.crowded.retain(|log, _| step.replica.turned_away(log).is_some());
+        let limit = |log: &LogId| step.replica.turned_away(log).map(Seq::get);
+        let beyond = self.work.limit(limit);
+        self.hand.drop_useless(&self.work);
+        for link in beyond {
+            self.relieve(link, step);
         }
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use mangrove_protocol::id::{Incarnation, LogId, Plane};
 use mangrove_protocol::planted::Planted;
-use mangrove_protocol::sync::{Link, Name, Offer, Span, Work};
+use mangrove_protocol::sync::{Came, Link, Name, Offer, Span, Work};
 use proptest::prelude::*;
 
 use crate::crank::Dice;
@@ -24,6 +24,8 @@ fn log(number: u8) -> LogId {
 struct Books {
     work: Work,
     asked: BTreeMap<Link, Vec<(u8, u64, u64)>>,
+    /// What came early and is in hand.
+    early: Vec<(u8, u64, u64)>,
     dice: Dice,
     last: u64,
 }
@@ -35,7 +37,7 @@ impl Books {
     }
 
     fn step(&mut self) {
-        let what = self.dice.below(7);
+        let what = self.dice.below(8);
         let (number, places) = (self.dice.below(3), self.dice.below(200) as u64);
         let number = u8::try_from(number).unwrap();
         let Some(link) = self.someone().filter(|_| what > 0) else {
@@ -60,11 +62,41 @@ impl Books {
                 self.work.take_back(link);
                 self.asked.get_mut(&link).unwrap().clear();
             }
+            6 => {
+                // Of one log nothing is asked for beyond a place, until that changes.
+                let limit = (places > 20).then_some(places);
+                let beyond = self.work.limit(|of| limit.filter(|_| *of == log(number)));
+                for link in beyond {
+                    self.work.take_back(link);
+                    self.asked.get_mut(&link).unwrap().clear();
+                }
+            }
             _ => {
                 self.asked.remove(&link);
                 self.work.end(link, &[]);
             }
         }
+    }
+
+    /// What came early and is in turn now is handed over.
+    fn release(&mut self) {
+        let work = &mut self.work;
+        self.early.retain(|(number, _, _)| work.covered(&log(*number)).is_some());
+        let is_next = |work: &Work, (number, after, _): &(u8, u64, u64)| {
+            work.covered(&log(*number)).is_none_or(|covered| *after <= covered)
+        };
+        while let Some(at) = self.early.iter().position(|part| is_next(work, part)) {
+            let (number, _, until) = self.early.remove(at);
+            work.cover(&log(number), until);
+        }
+    }
+
+    /// Whether a session is kept though there is nothing that anybody can be asked for.
+    fn is_stuck(&self) -> bool {
+        let nothing = |link: &Link| self.work.clone().take(*link, 1_000).is_empty();
+        self.asked.values().all(Vec::is_empty)
+            && self.asked.keys().all(nothing)
+            && self.asked.keys().any(|link| self.work.concerns(*link))
     }
 
     /// Some of what a session was asked for first comes, and perhaps it says that this was all.
@@ -74,7 +106,9 @@ impl Books {
         let Some((number, after, until)) = asked.first_mut() else { return };
         let count = self.dice.below(usize::try_from(*until - *after).unwrap() + 1) as u64;
         if count > 0 {
-            self.work.came(link, &log(*number), *after + 1, *after + count);
+            if self.work.came(link, &log(*number), *after + 1, *after + count) == Came::Early {
+                self.early.push((*number, *after, *after + count));
+            }
             *after += count;
         }
         if is_all {
@@ -88,11 +122,13 @@ proptest! {
     #[test]
     fn every_place_is_in_one_hand(seed: u64, steps in 1..200_usize) {
         let (work, dice) = (Work::new(Planted::default()), Dice::new(seed));
-        let mut books = Books { work, asked: BTreeMap::new(), dice, last: 0 };
+        let mut books = Books { work, asked: BTreeMap::new(), early: Vec::new(), dice, last: 0 };
         for _ in 0..steps {
             books.step();
+            books.release();
             let asked = &books.asked;
             prop_assert_eq!(books.work.fault(|link| asked.contains_key(&link)), None);
+            prop_assert!(!books.is_stuck());
         }
         for link in std::mem::take(&mut books.asked).into_keys() {
             books.work.end(link, &[]);

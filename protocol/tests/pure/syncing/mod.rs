@@ -4,6 +4,7 @@ mod anything;
 mod books;
 mod comparing;
 mod counters;
+mod crowded;
 mod faults;
 mod messages;
 mod net;
