@@ -62,8 +62,11 @@ fuzz: setup ## Fuzz every decoder, each for SECONDS_EACH=60 (needs the nightly c
 	    "$$target" -- -max_total_time=$${SECONDS_EACH:-60} -max_len=65536 -print_final_stats=1; \
 	done
 
-bench: setup ## Measure the protocol on one core, in release
-	@$(CARGO) bench --package mangrove-protocol
+bench: setup ## Measure the protocol and the store, in release
+	@$(CARGO) bench --package mangrove-protocol --package mangrove-store --benches
 
-trials soak: ## Long counts; each says so while it does not exist
+trials: setup ## Kill and cut the power of a writing store TRIALS=1000 times
+	@TRIALS=$${TRIALS:-1000} $(CARGO) nextest run --profile trials --package mangrove-store crashes:: power::
+
+soak: ## Says so while it does not exist
 	@echo "make $@: there is nothing to run yet" >&2; exit 1

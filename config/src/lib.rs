@@ -31,6 +31,7 @@ pub mod section;
 pub mod server;
 pub mod setting;
 pub mod sources;
+pub mod store;
 
 mod settings;
 

@@ -78,6 +78,11 @@ impl Home {
         self.root.join("api.token")
     }
 
+    /// The database.
+    pub fn store_folder(&self) -> Utf8PathBuf {
+        self.root.join("store")
+    }
+
     /// What exists only while the node runs.
     pub fn run_folder(&self) -> Utf8PathBuf {
         self.root.join("run")

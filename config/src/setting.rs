@@ -67,6 +67,25 @@ impl Setting for bool {
     }
 }
 
+impl Setting for u64 {
+    const EXPECTED: &'static str = "a whole number";
+
+    fn from_toml(value: &Value) -> Result<Self, Unfit> {
+        let number = value.as_integer().ok_or_else(|| Unfit::wrong_type(Self::EXPECTED, value))?;
+        Self::try_from(number).map_err(|_| Unfit::new(format!("{number} is less than 0")))
+    }
+
+    fn from_text(text: &str) -> Result<Self, Unfit> {
+        text.replace('_', "")
+            .parse()
+            .map_err(|_| Unfit::new(format!("expected {}, found `{text}`", Self::EXPECTED)))
+    }
+
+    fn to_toml(&self) -> Value {
+        i64::try_from(*self).unwrap_or(i64::MAX).into()
+    }
+}
+
 /// A setting written as one string, in a file as elsewhere.
 ///
 /// Implementing this is all that such a type needs; [`Setting`] follows.

@@ -6,6 +6,7 @@ use crate::network::Network;
 use crate::section::Section;
 use crate::server::Server;
 use crate::setting::Unfit;
+use crate::store::Store;
 
 /// Everything a node is told before it starts.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -18,24 +19,37 @@ pub struct Settings {
     pub server: Server,
     /// `[network]`
     pub network: Network,
+    /// `[store]`
+    pub store: Store,
 }
 
 impl Settings {
     /// The sections, in the order they are documented.
-    pub fn sections(&self) -> [&dyn Section; 4] {
-        [&self.identity, &self.log, &self.server, &self.network]
+    pub fn sections(&self) -> [&dyn Section; 5] {
+        [&self.identity, &self.log, &self.server, &self.network, &self.store]
     }
 
     /// The section of this name.
     pub fn section_mut(&mut self, name: &str) -> Option<&mut dyn Section> {
-        let sections: [&mut dyn Section; 4] =
-            [&mut self.identity, &mut self.log, &mut self.server, &mut self.network];
+        let sections: [&mut dyn Section; 5] = [
+            &mut self.identity,
+            &mut self.log,
+            &mut self.server,
+            &mut self.network,
+            &mut self.store,
+        ];
         sections.into_iter().find(|section| section.name() == name)
     }
 
     /// What is wrong between settings that are each right by themselves, with the key at fault.
     pub fn validate(&self) -> Vec<(&'static str, Unfit)> {
-        let rules = [self.plaintext(), self.twice(), self.same_port(), self.nameless_bootstrap()];
+        let rules = [
+            self.plaintext(),
+            self.twice(),
+            self.same_port(),
+            self.nameless_bootstrap(),
+            self.store.out_of_range(),
+        ];
         rules.into_iter().flatten().collect()
     }
 
@@ -115,6 +129,14 @@ mod tests {
             &[("server", "listen", "127.0.0.1:0"), ("network", "listen", "/ip4/127.0.0.1/tcp/0")],
             &[],
         );
+    }
+
+    #[test]
+    fn numbers_of_the_store_have_bounds() {
+        check(&[("store", "memory_mib", "4")], &[]);
+        let why = "3 is not between 4 and 65536";
+        check(&[("store", "memory_mib", "3")], &[("store.memory_mib", why)]);
+        check(&[("store", "queue", "0")], &[("store.queue", "0 is not between 1 and 65536")]);
     }
 
     #[test]

@@ -2,13 +2,15 @@
 
 use std::fmt;
 
+use borsh::{BorshDeserialize, BorshSerialize};
+
 use crate::clock::Hlc;
 use crate::delta::Header;
 use crate::id::{DeltaId, EpochId, LogId, Seq, Tip};
 use crate::op::Undecodable;
 
 /// Where a stored delta stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct Place {
     /// Its log.
     pub log: LogId,
@@ -27,27 +29,29 @@ pub struct Place {
 }
 
 /// How a stored delta fares.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+#[borsh(use_discriminant = true)]
+#[repr(u8)]
 pub enum Status {
     /// Folded into the state.
     Applied {
         /// Its place in this node's history.
         order: u64,
-    },
+    } = 1,
     /// Its turn came and it counts for nothing, on every node alike.
     Void {
         /// Its place in this node's history.
         order: u64,
         /// Why.
         why: Void,
-    },
+    } = 2,
     /// Stored, and not to be applied yet.
     Parked {
         /// What it waits for first.
         cause: Cause,
         /// Since when, on this node's clock.
         since_ms: u64,
-    },
+    } = 3,
 }
 
 impl Status {
@@ -66,34 +70,38 @@ impl Status {
 }
 
 /// Why a delta counts for nothing. It keeps its place in the chain.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error, BorshSerialize, BorshDeserialize)]
 #[non_exhaustive]
+#[borsh(use_discriminant = true)]
+#[repr(u8)]
 pub enum Void {
     /// It is beyond a cut-off. This alone can change, when a cut-off comes or falls.
     #[error("it is beyond a cut-off")]
-    CutOff,
+    CutOff = 1,
     /// Its clock does not come after those of its parents.
     #[error("its clock is not later than that of a parent")]
-    Clock,
+    Clock = 2,
     /// Its payload does not open under the key it names.
     #[error("its payload does not open")]
-    Sealed,
+    Sealed = 3,
     /// Its payload opens, but to nothing that means anything.
     #[error("its payload cannot be read")]
-    Unreadable,
+    Unreadable = 4,
 }
 
 /// What a parked delta waits for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, BorshSerialize, BorshDeserialize)]
+#[borsh(use_discriminant = true)]
+#[repr(u8)]
 pub enum Cause {
     /// A parent's turn.
-    Parent(DeltaId),
+    Parent(DeltaId) = 1,
     /// The key of an epoch.
-    Key(EpochId),
+    Key(EpochId) = 2,
     /// The local clock: it says it was written later than is believed.
-    Clock(Hlc),
+    Clock(Hlc) = 3,
     /// A later version of the program: it holds something unknown.
-    Version,
+    Version = 4,
 }
 
 impl Cause {

@@ -22,6 +22,7 @@ pub mod keys;
 pub mod limits;
 pub mod log;
 pub mod op;
+pub mod ordered;
 pub mod overlay;
 pub mod planted;
 pub mod replica;

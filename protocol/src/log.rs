@@ -5,8 +5,11 @@
 
 use std::collections::BTreeMap;
 
+use borsh::io::{self, Read};
+use borsh::{BorshDeserialize, BorshSerialize};
+
 use crate::id::{DeltaId, LogId, Seq};
-use crate::wire;
+use crate::wire::{self, Malformed};
 
 /// Parts the digest of a vector from every other use of the same hash.
 const DIGEST_CONTEXT: &str = "mangrove 2026 vector digest v1";
@@ -15,7 +18,7 @@ const DIGEST_CONTEXT: &str = "mangrove 2026 vector digest v1";
 pub const TIPS_PER_LOG: usize = 16;
 
 /// The ends of a log, ascending. More than one is evidence of a fork.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, BorshSerialize)]
 pub struct Tips(Vec<(Seq, DeltaId)>);
 
 impl Tips {
@@ -62,8 +65,18 @@ impl FromIterator<(Seq, DeltaId)> for Tips {
     }
 }
 
+impl BorshDeserialize for Tips {
+    fn deserialize_reader<R: Read>(reader: &mut R) -> io::Result<Self> {
+        let tips = Vec::<(Seq, DeltaId)>::deserialize_reader(reader)?;
+        if !tips.is_sorted_by(|left, right| left < right) {
+            return Err(Malformed::NotCanonical { what: "tips" }.into());
+        }
+        Ok(Self(tips))
+    }
+}
+
 /// What is known of a log.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, BorshSerialize, BorshDeserialize)]
 pub struct LogRow {
     /// Where the stored deltas end: from the start up to here the chain is held.
     pub stored: Tips,

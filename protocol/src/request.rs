@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use borsh::{BorshDeserialize, BorshSerialize};
 use data_encoding::BASE32_NOPAD;
 
 use crate::fold::{Rows, Stamp, Touched};
@@ -96,7 +97,7 @@ pub enum Expect {
 }
 
 /// Changes with every write of an entity. Means nothing but equal or not.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, BorshSerialize, BorshDeserialize)]
 pub struct Version([u8; 16]);
 
 impl Version {

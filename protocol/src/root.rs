@@ -10,7 +10,8 @@ use std::fmt;
 use std::sync::LazyLock;
 
 use blake3::hazmat::{ContextKey, HasherExt, hash_derive_key_context};
-use borsh::BorshSerialize;
+use borsh::io::{self, Read, Write};
+use borsh::{BorshDeserialize, BorshSerialize};
 
 use crate::fold::{AbsoluteDot, Stamp};
 use crate::op::{Key, Value};
@@ -135,6 +136,18 @@ pub fn of<'a>(leaves: impl IntoIterator<Item = Leaf<'a>>) -> Root {
 impl Default for Root {
     fn default() -> Self {
         Self::empty()
+    }
+}
+
+impl BorshSerialize for Root {
+    fn serialize<W: Write>(&self, writer: &mut W) -> io::Result<()> {
+        self.to_bytes().serialize(writer)
+    }
+}
+
+impl BorshDeserialize for Root {
+    fn deserialize_reader<R: Read>(reader: &mut R) -> io::Result<Self> {
+        BorshDeserialize::deserialize_reader(reader).map(|bytes| Self::from_bytes(&bytes))
     }
 }
 

@@ -8,6 +8,8 @@ use std::fmt;
 
 use aes_gcm_siv::Aes256GcmSiv;
 use aes_gcm_siv::aead::{AeadInOut, KeyInit};
+use borsh::io::{self, Read, Write};
+use borsh::{BorshDeserialize, BorshSerialize};
 use chacha20poly1305::XChaCha20Poly1305;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
@@ -77,6 +79,21 @@ impl PartialEq for EpochKey {
 }
 
 impl Eq for EpochKey {}
+
+impl BorshSerialize for EpochKey {
+    /// Its bytes, for the key table and nowhere else.
+    fn serialize<W: Write>(&self, writer: &mut W) -> io::Result<()> {
+        self.as_bytes().serialize(writer)
+    }
+}
+
+impl BorshDeserialize for EpochKey {
+    fn deserialize_reader<R: Read>(reader: &mut R) -> io::Result<Self> {
+        let mut key = Zeroizing::new([0; EPOCH_KEY_BYTES]);
+        reader.read_exact(key.as_mut_slice())?;
+        Ok(Self::from_bytes(*key))
+    }
+}
 
 impl fmt::Debug for EpochKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

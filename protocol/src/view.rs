@@ -8,12 +8,15 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::ops::Bound;
 
+use borsh::{BorshDeserialize, BorshSerialize};
+
 use crate::delta::Delta;
 use crate::fold::{Counter, Register, Rows, SetHead, SetItem};
 use crate::graph::{Cause, Place};
 use crate::id::{DeltaId, EpochId, LogId, Seq, Tip};
 use crate::log::LogRow;
 use crate::op::{Key, Value};
+use crate::ordered::Ordered;
 use crate::replica::feed::FeedItem;
 use crate::replica::memory::{Own, Remembered, RequestKey};
 use crate::root::Root;
@@ -23,10 +26,12 @@ use crate::seal::EpochKey;
 pub trait Table: 'static {
     /// Its name.
     const NAME: &'static str;
-    /// What its rows lie under; rows are read in this order.
-    type Key: Ord + Clone + Debug;
-    /// Its rows.
-    type Row: Clone + PartialEq + Debug;
+    /// Its name where it is stored: no other table has or ever had it.
+    const TAG: u8;
+    /// What its rows lie under; rows are read in this order, and so do the bytes of keys sort.
+    type Key: Ord + Clone + Debug + Ordered;
+    /// Its rows, stored as [`wire`](crate::wire) encodes them.
+    type Row: Clone + PartialEq + Debug + BorshSerialize + BorshDeserialize;
 
     /// Its rows in memory.
     fn rows(memory: &Memory) -> &BTreeMap<Self::Key, Self::Row>;
@@ -56,8 +61,14 @@ pub trait Visitor {
     fn change<T: Table>(&mut self, key: &T::Key, row: Option<&T::Row>);
 }
 
+/// Something done for every table.
+pub trait ForTable {
+    /// Does it for this one.
+    fn table<T: Table>(&mut self);
+}
+
 macro_rules! tables {
-    ($($(#[$doc:meta])+ $table:ident in $field:ident: $key:ty => $row:ty;)+) => {
+    ($($(#[$doc:meta])+ $table:ident in $field:ident = $tag:literal: $key:ty => $row:ty;)+) => {
         $(
             $(#[$doc])+
             #[derive(Debug, Clone, Copy)]
@@ -65,6 +76,7 @@ macro_rules! tables {
 
             impl Table for $table {
                 const NAME: &'static str = stringify!($field);
+                const TAG: u8 = $tag;
                 type Key = $key;
                 type Row = $row;
 
@@ -81,6 +93,11 @@ macro_rules! tables {
                 }
             }
         )+
+
+        /// Does something for all tables, in the order in which they are declared.
+        pub fn for_every_table(what: &mut impl ForTable) {
+            $(what.table::<$table>();)+
+        }
 
         /// All tables of one context, in memory.
         #[derive(Debug, Clone, PartialEq, Default)]
@@ -122,48 +139,50 @@ macro_rules! tables {
     };
 }
 
+// The number after a table is its tag. What is stored lies under it, so a table keeps its own for
+// ever, and a new one takes one that none ever had.
 tables! {
     /// Every stored delta, as it was received.
-    Deltas in deltas: DeltaId => Delta;
+    Deltas in deltas = 1: DeltaId => Delta;
     /// Where each stored delta stands, and how it fares.
-    Places in places: DeltaId => Place;
+    Places in places = 2: DeltaId => Place;
     /// The stored deltas of each log, in order; a fork has several at one place.
-    Entries in entries: (LogId, Seq, DeltaId) => ();
+    Entries in entries = 3: (LogId, Seq, DeltaId) => ();
     /// What is known of each log.
-    Logs in logs: LogId => LogRow;
+    Logs in logs = 4: LogId => LogRow;
     /// The parked deltas, by what they wait for.
-    Waiting in waiting: (Cause, DeltaId) => ();
+    Waiting in waiting = 5: (Cause, DeltaId) => ();
     /// The applied deltas in the order in which this node applied them, a causal one.
-    History in history: u64 => DeltaId;
+    History in history = 6: u64 => DeltaId;
     /// The applied data deltas that none applied cites.
-    Heads in heads: DeltaId => Tip;
+    Heads in heads = 7: DeltaId => Tip;
     /// The same of governance.
-    GovHeads in gov_heads: DeltaId => Tip;
+    GovHeads in gov_heads = 8: DeltaId => Tip;
     /// The logs in which settled deltas cite what is beyond a cut-off, with a digest of where these
     /// logs ended then: if that changes, deltas have their turn anew.
-    Leaning in leaning: LogId => [u8; 32];
+    Leaning in leaning = 9: LogId => [u8; 32];
     /// The keys of epochs that this node holds.
-    Keys in keys: EpochId => EpochKey;
+    Keys in keys = 10: EpochId => EpochKey;
     /// Registers, tombstones included.
-    Registers in registers: Key => Register;
+    Registers in registers = 11: Key => Register;
     /// Counters.
-    Counters in counters: Key => Counter;
+    Counters in counters = 12: Key => Counter;
     /// Sets, without their items.
-    Sets in sets: Key => SetHead;
+    Sets in sets = 13: Key => SetHead;
     /// Items of sets.
-    Items in items: (Key, Value) => SetItem;
+    Items in items = 14: (Key, Value) => SetItem;
     /// The root over the state.
-    Roots in roots: () => Root;
+    Roots in roots = 15: () => Root;
     /// What this node must remember of itself in this context.
-    Owns in owns: () => Own;
+    Owns in owns = 16: () => Own;
     /// The answers to requests that carried an id.
-    Requests in requests: RequestKey => Remembered;
+    Requests in requests = 17: RequestKey => Remembered;
     /// The same requests by age.
-    RequestAges in request_ages: (u64, RequestKey) => ();
+    RequestAges in request_ages = 18: (u64, RequestKey) => ();
     /// What applications are told, in order.
-    Feed in feed: u64 => FeedItem;
+    Feed in feed = 19: u64 => FeedItem;
     /// Own deltas of which it is not known that they were published.
-    Outbox in outbox: DeltaId => ();
+    Outbox in outbox = 20: DeltaId => ();
 }
 
 impl View for Memory {

@@ -8,7 +8,38 @@
 //! It will never decide what a delta means (that is `mangrove-protocol`), never talk to a peer, and
 //! never hand out a second writer.
 //!
-//! What stands so far is [`seal`]: the data key of an encrypted home and the passphrase that opens
-//! it.
+//! [`open()`] gives a [`Writer`] and a [`Reader`]. The writer is a thread that makes everything that waits
+//! durable with one sync; each context hands its commits in with a [`Pen`] of its own and gets a [`Receipt`].
+//! Readers see what is durable, through a [`Snapshot`] of one context. What lies where is told in `schema`,
+//! how values are written and sealed in `value`.
 
+pub mod error;
+pub mod feed;
 pub mod seal;
+
+mod batch;
+mod cipher;
+mod contexts;
+mod db;
+mod gauges;
+mod health;
+mod lock;
+mod metrics;
+mod migrate;
+mod open;
+mod pen;
+mod reader;
+mod schema;
+mod shared;
+mod snapshot;
+mod value;
+mod writer;
+
+pub use error::{OpenError, ReadError, WriteError};
+pub use health::Health;
+pub use open::{Writer, open};
+pub use pen::{Pen, Taken};
+pub use reader::{Reader, Reading};
+pub use schema::FORMAT;
+pub use snapshot::{Direction, Rows, Snapshot};
+pub use writer::{NotTaken, Proof, Receipt, STEPS};

@@ -139,6 +139,11 @@ impl DataKey {
         Ok(Self(bytes))
     }
 
+    /// A key of its own for this purpose.
+    pub(crate) fn derive(&self, purpose: &str) -> [u8; KEY_BYTES] {
+        blake3::derive_key(purpose, &self.0)
+    }
+
     /// Seals a secret file of the home, for this purpose and no other.
     pub fn seal(&self, purpose: &str, secret: &[u8], nonce: [u8; SEAL_ENTROPY_BYTES]) -> Vec<u8> {
         #[expect(clippy::expect_used, reason = "the cipher takes 64 GiB, a secret is a few bytes")]

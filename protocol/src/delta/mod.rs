@@ -10,6 +10,9 @@ mod header;
 use std::fmt;
 use std::sync::Arc;
 
+use borsh::io::{self, Read, Write};
+use borsh::{BorshDeserialize, BorshSerialize};
+
 use crate::id::{ContextId, DeltaId, LogId, Seq, Tip};
 pub use crate::keys::SIGNATURE_BYTES;
 use crate::keys::is_signed_by;
@@ -55,13 +58,15 @@ pub struct BadSignature;
 pub struct NotLinked;
 
 /// How it is known that a delta comes from its author.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, BorshSerialize, BorshDeserialize)]
+#[borsh(use_discriminant = true)]
+#[repr(u8)]
 pub enum Authenticity {
     /// Its own signature verifies: it may be passed on by itself.
-    Signed,
+    Signed = 1,
     /// A later authentic delta or a cut-off that counts names its hash; its own signature may be
     /// damaged.
-    Linked,
+    Linked = 2,
 }
 
 struct Parsed {
@@ -238,8 +243,10 @@ impl Delta {
         Self { parsed: delta.parsed, authenticity: Authenticity::Linked }
     }
 
-    /// Reads back a delta that was found authentic before it was stored; the signature is not
-    /// checked again. A refusal means that the store no longer holds what was put there.
+    /// Reads back a delta that was found authentic before this node stored it; every rule of headers
+    /// is checked again, the signature is not. Only for what this node stored itself: whatever else
+    /// is passed in becomes authentic without being so. A refusal means that the store no longer
+    /// holds what was put there, and so does an id that is not the key it lay under.
     pub fn stored(
         bytes: impl Into<Arc<[u8]>>,
         authenticity: Authenticity,
@@ -268,6 +275,26 @@ impl PartialEq for Delta {
 }
 
 impl Eq for Delta {}
+
+impl BorshSerialize for Delta {
+    /// How its author is known, then its bytes as they were received.
+    fn serialize<W: Write>(&self, writer: &mut W) -> io::Result<()> {
+        (self.authenticity, &self.bytes()[..]).serialize(writer)
+    }
+}
+
+impl BorshDeserialize for Delta {
+    /// As [`Self::stored`] does, and like it only for what this node stored itself: what comes from
+    /// others is read by [`Unverified::parse`].
+    fn deserialize_reader<R: Read>(reader: &mut R) -> io::Result<Self> {
+        let authenticity = Authenticity::deserialize_reader(reader)?;
+        let bytes = wire::read_bytes(reader, DELTA_BYTES, "delta")?;
+        Self::stored(bytes, authenticity).map_err(|why| match why {
+            Refusal::Malformed(why) => why.into(),
+            why => Malformed::Invalid { why: why.to_string() }.into(),
+        })
+    }
+}
 
 impl fmt::Debug for Delta {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

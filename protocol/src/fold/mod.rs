@@ -106,23 +106,25 @@ pub trait RowsMut: Rows {
 }
 
 /// What is to be seen of an entity after a change.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+#[borsh(use_discriminant = true)]
+#[repr(u8)]
 pub enum Visible {
     /// The value of a register, if it still has one.
-    Value(Option<Value>),
+    Value(Option<Value>) = 1,
     /// The sum of a counter.
-    Count(i128),
+    Count(i128) = 2,
     /// What came into a set and what went, ascending.
     Items {
         /// Items that were not there before.
         added: Vec<Value>,
         /// Items that are no longer there.
         removed: Vec<Value>,
-    },
+    } = 3,
 }
 
 /// What one delta changed about one entity.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct Change {
     /// Its kind.
     pub kind: Kind,

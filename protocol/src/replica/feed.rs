@@ -1,12 +1,16 @@
 //! What applications are told.
 
+use borsh::{BorshDeserialize, BorshSerialize};
+
 use crate::fold::Change;
 use crate::governance::Role;
 use crate::id::{DeltaId, PeerId};
 use crate::op::AppEvent;
 
 /// One entry of the feed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+#[borsh(use_discriminant = true)]
+#[repr(u8)]
 pub enum FeedItem {
     /// A delta was applied that changed or emitted something.
     Change {
@@ -20,7 +24,7 @@ pub enum FeedItem {
         changes: Vec<Change>,
         /// What it tells.
         emitted: Vec<AppEvent>,
-    },
+    } = 1,
     /// Somebody's role is another than it was.
     Member {
         /// Whose.
@@ -29,11 +33,11 @@ pub enum FeedItem {
         role: Option<Role>,
         /// Whose delta brought it about, as far as this node is concerned.
         by: PeerId,
-    },
+    } = 2,
     /// State was made anew, since some of what had been applied counts no more, or something counts
     /// that did not. Whoever watches should read again.
     Rebuilt {
         /// The writes of this node that count no more, at least some of them: more may follow.
         void: Vec<DeltaId>,
-    },
+    } = 3,
 }

@@ -1,5 +1,7 @@
 //! What a node must remember of its own doings in a context.
 
+use borsh::{BorshDeserialize, BorshSerialize};
+
 use crate::clock::Hlc;
 use crate::id::{AuthorityId, DeltaId, Incarnation, PeerId, Seq, Tip};
 use crate::replica::rebuild::Rebuild;
@@ -12,7 +14,7 @@ pub const REQUEST_MEMORY_MS: u64 = 24 * 60 * 60 * 1000;
 pub type RequestKey = RequestId;
 
 /// What must survive a restart besides deltas and state.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, BorshSerialize, BorshDeserialize)]
 pub struct Own {
     /// The life in which this node writes.
     pub incarnation: Option<Incarnation>,
@@ -39,7 +41,7 @@ pub struct Own {
 }
 
 /// The answer to a request that carried an id.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct Remembered {
     /// What was asked.
     pub fingerprint: [u8; 32],

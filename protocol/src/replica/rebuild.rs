@@ -7,6 +7,8 @@
 
 use std::ops::Bound;
 
+use borsh::{BorshDeserialize, BorshSerialize};
+
 use super::settle::Outcome;
 use super::{Replica, Step};
 use crate::clock::Hlc;
@@ -26,22 +28,24 @@ use crate::view::{
 const PART: usize = 256;
 
 /// How far state has been made anew.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+#[borsh(use_discriminant = true)]
+#[repr(u8)]
 pub enum Rebuild {
     /// It has not begun.
-    Due,
+    Due = 1,
     /// What was folded is being cleared away.
     Clearing {
         /// Deltas that will have their turn.
         total: u64,
-    },
+    } = 2,
     /// Deltas have their turn.
     Turning {
         /// How many had it.
         at: u64,
         /// Of how many.
         total: u64,
-    },
+    } = 3,
 }
 
 impl Rebuild {

@@ -22,22 +22,26 @@ use crate::make::{
 const MAX: u64 = 1 << 20;
 
 /// Where to damage an encoding, and how.
-fn damage() -> impl Strategy<Value = Vec<(prop::sample::Index, u8)>> {
+pub(crate) fn damage() -> impl Strategy<Value = Vec<(prop::sample::Index, u8)>> {
     vec((any::<prop::sample::Index>(), 1..=u8::MAX), 1..4)
 }
 
-fn damaged(bytes: &[u8], changes: &[(prop::sample::Index, u8)]) -> Vec<u8> {
-    let mut bytes = bytes.to_vec();
+pub(crate) fn damaged(bytes: &[u8], changes: &[(prop::sample::Index, u8)]) -> Vec<u8> {
+    let (mut bytes, len) = (bytes.to_vec(), bytes.len().max(1));
     for (at, by) in changes {
-        let at = at.index(bytes.len());
-        bytes[at] ^= by;
+        if let Some(byte) = bytes.get_mut(at.index(len)) {
+            *byte ^= by;
+        }
     }
     bytes
 }
 
 /// Encodes and decodes to itself; is refused when cut or continued; and damaged bytes that still
 /// decode to something are the one encoding of that.
-fn check<T>(value: &T, changes: &[(prop::sample::Index, u8)]) -> Result<(), TestCaseError>
+pub(crate) fn check<T>(
+    value: &T,
+    changes: &[(prop::sample::Index, u8)],
+) -> Result<(), TestCaseError>
 where
     T: BorshSerialize + BorshDeserialize + PartialEq + Debug,
 {

@@ -22,10 +22,10 @@ use crate::make::{
 
 /// Named bytes, one to a line.
 #[derive(Default)]
-struct Sheet(String);
+pub(crate) struct Sheet(pub(crate) String);
 
 impl Sheet {
-    fn bytes(&mut self, name: &str, bytes: &[u8]) {
+    pub(crate) fn bytes(&mut self, name: &str, bytes: &[u8]) {
         writeln!(self.0, "{name}: {}", HEXLOWER.encode(bytes)).unwrap();
     }
 
@@ -33,7 +33,7 @@ impl Sheet {
         self.bytes(name, &wire::encode(value));
     }
 
-    fn text(&mut self, name: &str, text: impl std::fmt::Display) {
+    pub(crate) fn text(&mut self, name: &str, text: impl std::fmt::Display) {
         writeln!(self.0, "{name}: {text}").unwrap();
     }
 }

@@ -45,11 +45,17 @@ mod merging;
 #[cfg(test)]
 mod model;
 #[cfg(test)]
+mod ordering;
+#[cfg(test)]
 mod planting;
 #[cfg(test)]
 mod repeating;
 #[cfg(test)]
 mod roots;
+#[cfg(test)]
+mod rows;
+#[cfg(test)]
+mod storing;
 #[cfg(test)]
 mod syncing;
 #[cfg(test)]

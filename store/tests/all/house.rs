@@ -1,0 +1,59 @@
+//! A store in a folder of its own.
+
+use camino::{Utf8Path, Utf8PathBuf};
+use mangrove_config::store::Store as Settings;
+use mangrove_protocol::id::ContextId;
+use mangrove_protocol::view::Batch;
+use mangrove_store::seal::DataKey;
+use mangrove_store::{OpenError, Pen, Reader, Writer, open};
+
+pub(crate) struct House {
+    pub(crate) folder: tempfile::TempDir,
+    pub(crate) settings: Settings,
+    pub(crate) key: Option<DataKey>,
+}
+
+impl House {
+    pub(crate) fn new() -> Self {
+        let settings = Settings { min_free_mib: 0, ..Settings::default() };
+        Self { folder: tempfile::tempdir().unwrap(), settings, key: None }
+    }
+
+    pub(crate) fn encrypted() -> Self {
+        Self { key: Some(DataKey::from_entropy([9; 32])), ..Self::new() }
+    }
+
+    pub(crate) fn path(&self) -> Utf8PathBuf {
+        Utf8Path::from_path(self.folder.path()).unwrap().join("store")
+    }
+
+    pub(crate) fn try_open(&self) -> Result<(Writer, Reader), OpenError> {
+        open(&self.path(), &self.settings, self.key.as_ref())
+    }
+
+    /// Has a program of another version write its format.
+    pub(crate) fn set_format(&self, format: u32) {
+        let path = self.path();
+        let options = rocksdb::Options::default();
+        let families = rocksdb::DB::list_cf(&options, &path).unwrap();
+        let database = rocksdb::DB::open_cf(&options, &path, families).unwrap();
+        let meta = database.cf_handle("meta").unwrap();
+        database.put_cf(meta, b"format", format.to_le_bytes()).unwrap();
+    }
+
+    pub(crate) fn open(&self) -> (Writer, Reader) {
+        self.try_open().unwrap()
+    }
+}
+
+/// Makes a batch durable.
+pub(crate) fn commit(pen: &Pen, batch: &Batch) {
+    pen.commit(batch, false).unwrap().wait().unwrap();
+}
+
+/// How many commits of the book a context holds.
+pub(crate) fn count(reader: &Reader, context: ContextId) -> Result<u64, String> {
+    let reading = reader.begin().map_err(|why| why.to_string())?;
+    let snapshot = reading.context(&context);
+    snapshot.map_or(Ok(0), |snapshot| crate::book::count(&snapshot))
+}
