@@ -4,9 +4,12 @@ use camino::Utf8PathBuf;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{ArgAction, CommandFactory, Parser, Subcommand, ValueEnum};
 
+use crate::backup::BackupArgs;
+use crate::check::CheckArgs;
 use crate::completions::CompletionsArgs;
 use crate::config::ConfigArgs;
 use crate::init::InitArgs;
+use crate::restore::RestoreArgs;
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -105,6 +108,9 @@ pub(crate) enum Color {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Init(InitArgs),
+    Backup(BackupArgs),
+    Restore(RestoreArgs),
+    Check(CheckArgs),
     Config(ConfigArgs),
     /// Print the limits of the protocol and of this program
     ///

@@ -15,6 +15,7 @@ pub struct Failure {
     kind: Kind,
     what: String,
     reasons: Vec<Reason>,
+    data: Option<Value>,
 }
 
 #[derive(Debug)]
@@ -26,7 +27,7 @@ struct Reason {
 impl Failure {
     /// A failure to do `what`, as a clause without an end: "cannot make a home at /x".
     pub fn new(kind: Kind, what: impl Into<String>) -> Self {
-        Self { kind, what: what.into(), reasons: Vec::new() }
+        Self { kind, what: what.into(), reasons: Vec::new(), data: None }
     }
 
     /// The same, for this reason.
@@ -46,6 +47,12 @@ impl Failure {
         self
     }
 
+    /// The same, with more for a program to read.
+    #[must_use]
+    pub fn data(self, data: Value) -> Self {
+        Self { data: Some(data), ..self }
+    }
+
     /// A configuration that is not in order.
     pub fn config(error: &mangrove_config::Error) -> Self {
         let reason = |problem: &mangrove_config::Problem| Reason {
@@ -56,6 +63,7 @@ impl Failure {
             kind: Kind::Config,
             what: "the configuration is not in order".to_owned(),
             reasons: error.problems.iter().map(reason).collect(),
+            data: None,
         }
     }
 
@@ -73,12 +81,16 @@ impl Failure {
             whys => format!("{}: {}", self.what, whys.join("; ")),
         };
         let hint = self.reasons.iter().find_map(|reason| reason.hint.as_deref());
-        json!({ "error": {
+        let mut error = json!({
             "code": self.kind.code(),
             "kind": self.kind.name(),
             "message": message,
             "hint": hint,
-        }})
+        });
+        if let (Some(error), Some(data)) = (error.as_object_mut(), &self.data) {
+            error.insert("data".to_owned(), data.clone());
+        }
+        json!({ "error": error })
     }
 
     /// The failure as a person reads it, within one screen.

@@ -8,6 +8,8 @@
 //! reading it did not ask for: logs and notes go to standard error.
 
 mod args;
+mod backup;
+mod check;
 mod completions;
 mod config;
 mod exit;
@@ -17,7 +19,9 @@ mod init;
 mod limits;
 mod passphrase;
 mod present;
+mod restore;
 mod session;
+mod store;
 mod version;
 
 use std::env;
@@ -80,6 +84,9 @@ fn run(command: Command, session: &Session) -> Result<Report, Failure> {
     match command {
         Command::Init(args) => init::run(&args, session),
         Command::Config(args) => config::run(args, session),
+        Command::Backup(args) => backup::run(&args, session),
+        Command::Restore(args) => restore::run(&args, session),
+        Command::Check(args) => check::run(&args, session),
         Command::Limits => Ok(limits::run()),
         Command::Completions(args) => Ok(completions::run(&args)),
         Command::Version => Ok(version::run()),

@@ -33,6 +33,19 @@ pub(crate) fn choose(session: &Session) -> Result<Passphrase, Failure> {
     accept(first, "the terminal")
 }
 
+/// The passphrase of a home that there is.
+pub(crate) fn existing(session: &Session) -> Result<Passphrase, Failure> {
+    if let Some(path) = file(session)? {
+        return read(&path);
+    }
+    if !io::stdin().is_terminal() {
+        return Err(Failure::new(Kind::Refused, "the home is encrypted")
+            .because("standard input is no terminal, so its passphrase cannot be asked for")
+            .hint("name a file that holds it: --passphrase-file F, or MANGROVE_PASSPHRASE_FILE"));
+    }
+    accept(ask("Passphrase of the home: ")?, "the terminal")
+}
+
 /// The file that holds the passphrase, if one is named.
 fn file(session: &Session) -> Result<Option<Utf8PathBuf>, Failure> {
     let variable = |name: &str| {

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::Outcome;
 use crate::exit::Kind;
 use crate::failure::Failure;
+use crate::session::Session;
 
 /// What a command has to say when it is done.
 #[derive(Debug)]
@@ -44,6 +45,36 @@ pub(crate) fn aligned(rows: &[Vec<String>]) -> String {
         format!("{}\n", cells.collect::<Vec<_>>().join("  ").trim_end())
     };
     rows.iter().map(line).collect()
+}
+
+/// How far something has come that takes long: one line on a terminal, nothing elsewhere.
+pub(crate) struct Bar {
+    what: &'static str,
+    is_shown: bool,
+}
+
+impl Bar {
+    pub(crate) const fn new(session: &Session, what: &'static str) -> Self {
+        Self { what, is_shown: session.shows_progress }
+    }
+
+    pub(crate) fn show(&self, done: u64, of: u64) {
+        const WIDTH: u64 = 30;
+        if self.is_shown {
+            let filled = usize::try_from(done * WIDTH / of.max(1)).unwrap_or_default();
+            let bar = "#".repeat(filled.min(30));
+            let percent = done * 100 / of.max(1);
+            // Whoever does not see it misses nothing.
+            err(&format!("\r{} [{bar:<30}] {percent:>3} %", self.what)).ok();
+        }
+    }
+
+    /// Leaves the line empty.
+    pub(crate) fn clear(&self) {
+        if self.is_shown {
+            err("\r\x1b[2K").ok();
+        }
+    }
 }
 
 /// How to print. Known before the arguments are understood, since that may fail too.

@@ -1,6 +1,7 @@
 //! What every command starts from: the global flags, resolved.
 
 use std::env;
+use std::io::{self, IsTerminal};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use mangrove_config::file::Source;
@@ -16,6 +17,9 @@ pub(crate) struct Session {
     pub(crate) home: Home,
     pub(crate) environment: Environment,
     pub(crate) passphrase_file: Option<Utf8PathBuf>,
+    /// Whether progress is to be shown.
+    pub(crate) shows_progress: bool,
+    current: Utf8PathBuf,
     overrides: Vec<Override>,
 }
 
@@ -33,7 +37,14 @@ impl Session {
             value,
         };
         let overrides = global.settings.into_iter().map(given).collect();
-        Ok(Self { home, environment, passphrase_file: global.passphrase_file, overrides })
+        let shows_progress = !global.json && !global.quiet && io::stderr().is_terminal();
+        let passphrase_file = global.passphrase_file;
+        Ok(Self { home, environment, passphrase_file, shows_progress, current, overrides })
+    }
+
+    /// A folder that was named, from the folder in which the program runs.
+    pub(crate) fn absolute(&self, folder: &Utf8Path) -> Utf8PathBuf {
+        self.current.join(folder)
     }
 
     /// The configuration in force, from every layer. A home that does not exist has no file.

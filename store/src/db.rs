@@ -75,11 +75,22 @@ impl Db {
         let mut names: Vec<_> = DB::list_cf(&options, folder).unwrap_or_default();
         let ours = Family::ALL.map(|family| family.name().to_owned());
         names.extend(ours.iter().filter(|name| !names.contains(name)).cloned().collect::<Vec<_>>());
-        let describe = |name: String| {
-            let family = Family::ALL.into_iter().find(|family| family.name() == name);
-            ColumnFamilyDescriptor::new(name, of_family(family, memory, sealed))
-        };
-        let rocks = DB::open_cf_descriptors(&options, folder, names.into_iter().map(describe))?;
+        let families = described(names, memory, sealed);
+        let rocks = DB::open_cf_descriptors(&options, folder, families)?;
+        Ok(Self { rocks, cipher })
+    }
+
+    /// Opens what lies in a folder to be looked at. Nothing there is changed.
+    pub(crate) fn read_only(
+        folder: &Utf8Path,
+        settings: &Settings,
+        memory: &Memory,
+        cipher: Option<Cipher>,
+    ) -> Result<Self, rocksdb::Error> {
+        let options = options(settings, memory);
+        let sealed = cipher.is_some();
+        let families = described(DB::list_cf(&options, folder)?, memory, sealed);
+        let rocks = DB::open_cf_descriptors_read_only(&options, folder, families, false)?;
         Ok(Self { rocks, cipher })
     }
 
@@ -91,7 +102,7 @@ impl Db {
     /// The format it is in; none if it is new.
     pub(crate) fn format(&self) -> Result<Option<u32>, ReadError> {
         let found = self.rocks.get_pinned_cf(self.family(Family::Meta)?, Meta::Format.key());
-        let value = found.map_err(|why| ReadError::Disk(why.to_string()))?;
+        let value = found.map_err(|why| ReadError::of("meta", &why))?;
         let number = |bytes: &[u8]| <[u8; 4]>::try_from(bytes).map(u32::from_le_bytes);
         let number = value.map(|value| number(&value)).transpose();
         number
@@ -102,7 +113,7 @@ impl Db {
     pub(crate) fn meta<R: BorshDeserialize>(&self, meta: Meta<'_>) -> Result<Option<R>, ReadError> {
         let key = meta.key();
         let found = self.rocks.get_pinned_cf(self.family(Family::Meta)?, &key);
-        let value = found.map_err(|why| ReadError::Disk(why.to_string()))?;
+        let value = found.map_err(|why| ReadError::of("meta", &why))?;
         value.map(|value| self.meta_row(&key, &value)).transpose()
     }
 
@@ -114,7 +125,7 @@ impl Db {
         let mode = IteratorMode::From(begins, rocksdb::Direction::Forward);
         let mut found = Vec::new();
         for row in self.rocks.iterator_cf(self.family(Family::Meta)?, mode) {
-            let (key, value) = row.map_err(|why| ReadError::Disk(why.to_string()))?;
+            let (key, value) = row.map_err(|why| ReadError::of("meta", &why))?;
             if !key.starts_with(begins) {
                 break;
             }
@@ -156,6 +167,15 @@ fn options(settings: &Settings, memory: &Memory) -> Options {
     options.set_allow_concurrent_memtable_write(false);
     options.set_enable_write_thread_adaptive_yield(false);
     options
+}
+
+/// How the families of these names are kept.
+fn described(names: Vec<String>, memory: &Memory, sealed: bool) -> Vec<ColumnFamilyDescriptor> {
+    let describe = |name: String| {
+        let family = Family::ALL.into_iter().find(|family| family.name() == name);
+        ColumnFamilyDescriptor::new(name, of_family(family, memory, sealed))
+    };
+    names.into_iter().map(describe).collect()
 }
 
 /// How one family is kept. What is sealed was compressed before and cannot be any further.

@@ -80,6 +80,16 @@ pub enum ReadError {
     Closed,
 }
 
+impl ReadError {
+    /// What RocksDB says of a table.
+    pub(crate) fn of(table: &'static str, why: &rocksdb::Error) -> Self {
+        match why.kind() {
+            rocksdb::ErrorKind::Corruption => Self::Damaged { table, why: why.to_string() },
+            _ => Self::Disk(why.to_string()),
+        }
+    }
+}
+
 /// Why a commit was not taken, or will never be durable.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

@@ -13,6 +13,8 @@
 //! Readers see what is durable, through a [`Snapshot`] of one context. What lies where is told in `schema`,
 //! how values are written and sealed in `value`.
 
+pub mod backup;
+pub mod check;
 pub mod error;
 pub mod feed;
 pub mod seal;
@@ -29,6 +31,7 @@ mod migrate;
 mod open;
 mod pen;
 mod reader;
+mod restored;
 mod schema;
 mod shared;
 mod snapshot;

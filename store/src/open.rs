@@ -19,6 +19,7 @@ use crate::lock::Lock;
 use crate::migrate;
 use crate::pen::{Pen, Taken};
 use crate::reader::Reader;
+use crate::restored;
 use crate::schema::{FORMAT, Family, Meta};
 use crate::seal::DataKey;
 use crate::shared::Shared;
@@ -38,6 +39,7 @@ pub fn open(
     opening.make_folder().map_err(|why| opening.disk(&why))?;
     let lock = Lock::take(folder)?;
     let (db, memory) = opening.database(key)?;
+    restored::renew(&db, folder).map_err(|why| opening.unread(&why))?;
     let contexts = Contexts::load(&db).map_err(|why| opening.unread(&why))?;
     let shared = Shared::new((folder.to_owned(), settings.clone()), (db, memory), contexts);
     let shared = Arc::new(shared);
@@ -82,9 +84,14 @@ impl Drop for Writer {
     }
 }
 
-struct Opening<'a> {
-    folder: &'a Utf8Path,
-    settings: &'a Settings,
+fn cipher(key: Option<&DataKey>) -> Option<Cipher> {
+    key.map(|key| Cipher::new(key.derive("mangrove 2026 store values v1")))
+}
+
+/// A store that is being opened.
+pub(crate) struct Opening<'a> {
+    pub(crate) folder: &'a Utf8Path,
+    pub(crate) settings: &'a Settings,
 }
 
 impl Opening<'_> {
@@ -112,15 +119,33 @@ impl Opening<'_> {
         set_permissions(self.folder, Permissions::from_mode(0o700))
     }
 
+    /// What lies there, to be looked at and not changed.
+    pub(crate) fn read_only(&self, key: Option<&DataKey>) -> Result<(Db, Lock), OpenError> {
+        let lock = Lock::take(self.folder)?;
+        let memory = Memory::new(self.settings);
+        let db = Db::read_only(self.folder, self.settings, &memory, cipher(key));
+        let db = db.map_err(|why| self.unopened(&why))?;
+        match db.format().map_err(|why| self.unread(&why))? {
+            None => return Err(self.damaged(&"it does not say in which format it is")),
+            Some(found) if found > FORMAT => {
+                return Err(OpenError::Newer { path: self.path(), found, known: FORMAT });
+            }
+            Some(_) => self.check_key(&db)?,
+        }
+        Ok((db, lock))
+    }
+
+    fn unopened(&self, why: &rocksdb::Error) -> OpenError {
+        match why.kind() {
+            rocksdb::ErrorKind::Corruption => self.damaged(why),
+            _ => self.disk(why),
+        }
+    }
+
     fn database(&self, key: Option<&DataKey>) -> Result<(Db, Memory), OpenError> {
         let memory = Memory::new(self.settings);
-        let cipher = key.map(|key| Cipher::new(key.derive("mangrove 2026 store values v1")));
-        let db = Db::open(self.folder, self.settings, &memory, cipher).map_err(|why| match why
-            .kind()
-        {
-            rocksdb::ErrorKind::Corruption => self.damaged(&why),
-            _ => self.disk(&why),
-        })?;
+        let db = Db::open(self.folder, self.settings, &memory, cipher(key));
+        let db = db.map_err(|why| self.unopened(&why))?;
         match db.format().map_err(|why| self.unread(&why))? {
             None => self.begin(&db)?,
             Some(found) if found > FORMAT => {

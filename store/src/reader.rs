@@ -59,6 +59,10 @@ pub struct Reading {
 }
 
 impl Reading {
+    pub(crate) fn rocks(&self) -> &rocksdb::DB {
+        &self.db.rocks
+    }
+
     /// A context as it is now. What this shows is durable.
     pub fn context(&self, id: &ContextId) -> Result<Snapshot<'_>, ReadError> {
         let row = self.shared.contexts.read().get(id).ok_or(ReadError::UnknownContext)?;

@@ -99,7 +99,7 @@ impl<'r> Snapshot<'r> {
         let key = self.context.key::<T>(key);
         let family = self.db.family_of::<T>()?;
         let found = self.db.rocks.get_pinned_cf_opt(family, &key, &self.options());
-        let value = found.map_err(|why| failed::<T>(&why))?;
+        let value = found.map_err(|why| ReadError::of(T::NAME, &why))?;
         value.map(|value| self.row::<T>(&key, &value)).transpose()
     }
 
@@ -130,15 +130,6 @@ fn raw_any<R: 'static>(row: &R) -> &dyn Any {
 fn next(mut key: Vec<u8>) -> Vec<u8> {
     key.push(0);
     key
-}
-
-fn failed<T: Table>(why: &rocksdb::Error) -> ReadError {
-    match why.kind() {
-        rocksdb::ErrorKind::Corruption => {
-            ReadError::Damaged { table: T::NAME, why: why.to_string() }
-        }
-        _ => ReadError::Disk(why.to_string()),
-    }
 }
 
 /// A row with its key, or why there is none.
@@ -191,7 +182,7 @@ impl<'s, T: Table> Rows<'s, T> {
         }
         let rows = self.rows.as_mut()?;
         let Some((key, value)) = rows.item() else {
-            let ended = rows.status().map_err(|why| failed::<T>(&why));
+            let ended = rows.status().map_err(|why| ReadError::of(T::NAME, &why));
             self.rows = None;
             return ended.err().map(Err);
         };

@@ -39,6 +39,17 @@ pub(super) fn document(
     ))
 }
 
+/// Whose keys they are; that stands readable in an encrypted home too.
+pub(super) fn peer(home: &Home) -> Result<PeerId, Failure> {
+    let path = home.key_file();
+    let failed = || Failure::new(Kind::Storage, format!("cannot read the keys in {path}"));
+    let text =
+        fs::read_to_string(&path).map(Zeroizing::new).map_err(|why| failed().because(why))?;
+    let document = text.parse::<DocumentMut>().map_err(|why| failed().because(why.message()))?;
+    let peer = document.get("peer").and_then(Item::as_str).and_then(|peer| peer.parse().ok());
+    peer.ok_or_else(|| failed().because("the file is damaged"))
+}
+
 /// The keys of a home. An encrypted one needs its passphrase.
 pub(super) fn read(home: &Home, passphrase: Option<&[u8]>) -> Result<NodeKeys, Failure> {
     let path = home.key_file();

@@ -15,6 +15,7 @@ use camino::Utf8Path;
 use mangrove_config::{Home, Settings, document, failpoint};
 use mangrove_protocol::id::PeerId;
 use mangrove_protocol::keys::{NODE_KEYS_BYTES, NodeKeys};
+use mangrove_store::backup;
 use mangrove_store::seal::{Cost, DataKey, SEAL_ENTROPY_BYTES, WRAP_ENTROPY_BYTES};
 use zeroize::Zeroizing;
 
@@ -74,6 +75,21 @@ pub(crate) fn make(
     let making = Making { root, home: draft.home(), passphrase };
     let peer = making.write(settings)?;
     draft.publish(root).map_err(|error| cannot_make(root, &error))?;
+    Ok(peer)
+}
+
+/// Makes a home from a backup, and says who its node is.
+pub(crate) fn restore(home: &Home, from: &Utf8Path) -> Result<PeerId, Failure> {
+    let root = home.root();
+    let failed = |error: &io::Error| cannot_make(root, error);
+    let draft = Draft::beside(root).map_err(|error| failed(&error))?;
+    let restored = draft.home();
+    backup::restore(from, &restored).map_err(|why| crate::backup::cannot("restore", &why))?;
+    format::require(&restored)?;
+    let peer = key::peer(&restored)?;
+    let token = token()?;
+    draft::write_secret(&restored.token_file(), token.as_bytes()).map_err(|why| failed(&why))?;
+    draft.publish(root).map_err(|error| failed(&error))?;
     Ok(peer)
 }
 
@@ -171,7 +187,7 @@ fn random<const BYTES: usize>() -> Result<[u8; BYTES], Failure> {
     Ok(bytes)
 }
 
-fn unsealed(error: mangrove_store::seal::Error) -> Failure {
+pub(crate) fn unsealed(error: mangrove_store::seal::Error) -> Failure {
     let kind = match error {
         mangrove_store::seal::Error::WrongPassphrase => Kind::Refused,
         _ => Kind::Storage,

@@ -31,6 +31,19 @@ impl House {
         open(&self.path(), &self.settings, self.key.as_ref())
     }
 
+    /// Another one that holds the same.
+    pub(crate) fn twin(&self) -> Self {
+        let Self { settings, key, .. } = self;
+        let folder = tempfile::tempdir().unwrap();
+        let twin = Self { folder, settings: settings.clone(), key: key.clone() };
+        std::fs::create_dir(twin.path()).unwrap();
+        for entry in self.path().read_dir_utf8().unwrap() {
+            let entry = entry.unwrap();
+            std::fs::copy(entry.path(), twin.path().join(entry.file_name())).unwrap();
+        }
+        twin
+    }
+
     /// Has a program of another version write its format.
     pub(crate) fn set_format(&self, format: u32) {
         let path = self.path();

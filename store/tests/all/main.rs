@@ -9,6 +9,8 @@
 #[path = "../child/book.rs"]
 mod book;
 
+mod backups;
+mod checks;
 mod child;
 mod crashes;
 mod differential;

@@ -148,8 +148,18 @@ impl ForTable for Same<'_> {
     }
 }
 
-fn check(house: &House) {
-    let (writer, reader): (Writer, Reader) = house.open();
+/// Has a replica live in a house for a while, and leave; returns its context.
+pub(crate) fn lived(house: &House) -> ContextId {
+    let (writer, reader) = house.open();
+    let (config, founding) = config();
+    let pen = writer.pen(config.context).unwrap();
+    let context = config.context;
+    Node::new(config, Place::Store(&pen, &reader)).live(&founding);
+    context
+}
+
+/// The node of these tests, and what founds its context.
+pub(crate) fn config() -> (Config, Vec<mangrove_protocol::delta::Delta>) {
     let keys = NodeKeys::from_bytes(&[7; 64]);
     let mut dice = Dice::new(9, &[9]);
     let mut entropy = |bytes: &mut [u8]| dice.fill(bytes);
@@ -162,6 +172,12 @@ fn check(house: &House) {
         bounds: Bounds::default(),
         planted: Planted::default(),
     };
+    (config, founding)
+}
+
+fn check(house: &House) {
+    let (writer, reader): (Writer, Reader) = house.open();
+    let (config, founding) = config();
     let pen = writer.pen(config.context).unwrap();
     let mut model = Node::new(config.clone(), Place::Model(Model::new(1)));
     let mut stored = Node::new(config.clone(), Place::Store(&pen, &reader));

@@ -1,0 +1,49 @@
+//! `mangrove backup`: a copy of a home to keep elsewhere.
+
+use camino::Utf8PathBuf;
+use mangrove_store::backup::{self, BackupError};
+use serde_json::json;
+
+use crate::exit::Kind;
+use crate::failure::Failure;
+use crate::present::Report;
+use crate::session::Session;
+use crate::store;
+
+/// Copy a stopped home to a folder to keep elsewhere
+///
+/// The folder is made, or holds an older backup of the home: what has not changed is not copied
+/// again. It holds the keys of the node; whoever has it is this node. The API token is not in it.
+#[derive(Debug, clap::Args)]
+pub(crate) struct BackupArgs {
+    /// The folder
+    #[arg(value_name = "DIR")]
+    folder: Utf8PathBuf,
+}
+
+pub(crate) fn run(args: &BackupArgs, session: &Session) -> Result<Report, Failure> {
+    let folder = session.absolute(&args.folder);
+    let (writer, reader) = store::of_stopped_home(session)?;
+    let made = backup::backup(&session.home, &reader, &folder);
+    writer.close();
+    let made = made.map_err(|why| cannot("make a backup", &why))?;
+    let backup::Backup { bytes, contexts } = made;
+    let text = format!("made a backup in {folder}: {contexts} contexts, {bytes} bytes\n");
+    let json = json!({ "dir": folder.as_str(), "bytes": bytes, "contexts": contexts });
+    Ok(Report::note(text, json))
+}
+
+pub(crate) fn cannot(what: &str, why: &BackupError) -> Failure {
+    let kind = match why {
+        BackupError::Occupied(_) => Kind::Conflict,
+        BackupError::None(_) => Kind::NotFound,
+        _ => Kind::Storage,
+    };
+    let failure = Failure::new(kind, format!("cannot {what}")).because(why);
+    match why {
+        BackupError::Occupied(_) => failure.hint("name a folder that is missing or empty"),
+        BackupError::None(_) => failure.hint("name the folder that `mangrove backup` was given"),
+        BackupError::Newer(_) => failure.hint("use the newer program"),
+        _ => failure,
+    }
+}

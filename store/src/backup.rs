@@ -1,0 +1,178 @@
+//! Copies of a home to keep elsewhere, taken while it is in use, and homes made from them.
+//!
+//! ```text
+//! DIR/
+//!   backup.toml     what it is: its format, whose it is
+//!   home/           home.toml, config.toml, node.key, data.key as they were
+//!   store/          the database; what has not changed since the last time is not copied again
+//! ```
+//! The API token is not part of it: a restored home gets one of its own. An encrypted home stays encrypted.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+
+use camino::{Utf8Path, Utf8PathBuf};
+use mangrove_config::Home;
+use rocksdb::Env;
+use rocksdb::backup::{BackupEngine, BackupEngineOptions, RestoreOptions};
+
+use crate::error::ReadError;
+use crate::reader::Reader;
+
+/// Backups of the database that are kept: this one, and the one before in case this one is cut short.
+const KEPT: usize = 2;
+/// The format of backups that this program writes.
+const FORMAT: &str = "mangrove backup 1\n";
+/// Says what a folder is.
+const MARK: &str = "backup.toml";
+
+/// Why there is no backup, or no home made from one.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BackupError {
+    /// Something else lies there. Name another folder.
+    #[error("{0} holds something that is no backup")]
+    Occupied(Utf8PathBuf),
+    /// No backup lies there. Name the folder of one.
+    #[error("{0} is no backup")]
+    None(Utf8PathBuf),
+    /// A later version wrote it. Use that version.
+    #[error("{0} was written by a later version of this program")]
+    Newer(Utf8PathBuf),
+    /// The database cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The database cannot be copied.
+    #[error("the database cannot be copied: {0}")]
+    Database(String),
+    /// A file cannot be copied.
+    #[error("{path} cannot be copied: {why}")]
+    File {
+        /// Which one.
+        path: Utf8PathBuf,
+        /// What the system says.
+        why: io::Error,
+    },
+}
+
+/// What a backup holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Backup {
+    /// Bytes of it.
+    pub bytes: u64,
+    /// Contexts in it.
+    pub contexts: usize,
+}
+
+/// Copies a home to a folder, which must be missing, empty, or an older backup. All contexts are copied as
+/// they were at one moment. Cut short, the backup before is still there.
+pub fn backup(home: &Home, reader: &Reader, to: &Utf8Path) -> Result<Backup, BackupError> {
+    prepare(to)?;
+    let reading = reader.begin()?;
+    let mut engine = engine(&to.join("store"))?;
+    let database = |why: rocksdb::Error| BackupError::Database(why.to_string());
+    // With what is only in memory and in the log written to tables first, the copy needs no log.
+    engine.create_new_backup_flush(reading.rocks(), true).map_err(database)?;
+    engine.purge_old_backups(KEPT).map_err(database)?;
+    let bytes = engine.get_backup_info().last().map_or(0, |backup| backup.size);
+    let files = to.join("home");
+    for path in parts(home).into_iter().filter(|path| path.exists()) {
+        copy(&path, &files)?;
+    }
+    write(&to.join(MARK), FORMAT.as_bytes())?;
+    Ok(Backup { bytes, contexts: reader.contexts().len() })
+}
+
+/// Makes what a backup holds the beginning of a home in an empty folder: everything but a token. The node goes on
+/// in new logs, since others may know more of the old ones than the backup does, and its feeds are new ones.
+pub fn restore(from: &Utf8Path, home: &Home) -> Result<(), BackupError> {
+    recognise(from)?;
+    let files = from.join("home");
+    for path in parts(home) {
+        let name = path.file_name().unwrap_or_default();
+        let copied = files.join(name);
+        if copied.exists() {
+            copy(&copied, home.root())?;
+        }
+    }
+    let folder = home.store_folder();
+    let mut engine = engine(&from.join("store"))?;
+    let restored = engine.restore_from_latest_backup(&folder, &folder, &RestoreOptions::default());
+    restored.map_err(|why| BackupError::Database(why.to_string()))?;
+    let owned = fs::set_permissions(&folder, Permissions::from_mode(0o700));
+    owned.map_err(|why| BackupError::File { path: folder.clone(), why })?;
+    write(&folder.join(RESTORED), b"")
+}
+
+/// The file that says that a database was restored and not opened since.
+pub(crate) const RESTORED: &str = "restored";
+
+/// Files of a home that are copied as they are.
+fn parts(home: &Home) -> [Utf8PathBuf; 4] {
+    [home.format_file(), home.config_file(), home.key_file(), home.data_key_file()]
+}
+
+fn engine(folder: &Utf8Path) -> Result<BackupEngine, BackupError> {
+    let database = |why: rocksdb::Error| BackupError::Database(why.to_string());
+    let mut options = BackupEngineOptions::new(folder).map_err(database)?;
+    options.set_sync(true);
+    BackupEngine::open(&options, &Env::new().map_err(database)?).map_err(database)
+}
+
+/// Makes the folder of a backup, unless it is one already.
+fn prepare(to: &Utf8Path) -> Result<(), BackupError> {
+    let failed = |why| BackupError::File { path: to.to_owned(), why };
+    let mut folders = DirBuilder::new();
+    folders.mode(0o700).recursive(true);
+    folders.create(to).map_err(failed)?;
+    let is_empty = to.read_dir_utf8().map_err(failed)?.next().is_none();
+    if !is_empty {
+        recognise(to).map_err(|why| match why {
+            BackupError::None(path) => BackupError::Occupied(path),
+            why => why,
+        })?;
+    }
+    // A backup that was never finished is one all the same: the next one goes on with it.
+    write(&to.join(MARK), FORMAT.as_bytes())?;
+    folders.create(to.join("home")).map_err(failed)?;
+    folders.create(to.join("store")).map_err(failed)
+}
+
+fn recognise(folder: &Utf8Path) -> Result<(), BackupError> {
+    match fs::read_to_string(folder.join(MARK)) {
+        Ok(text) if text == FORMAT => Ok(()),
+        Ok(text) if text.starts_with("mangrove backup ") => {
+            Err(BackupError::Newer(folder.to_owned()))
+        }
+        Ok(_) | Err(_) => Err(BackupError::None(folder.to_owned())),
+    }
+}
+
+/// Copies a file into a folder, whole or not at all.
+fn copy(from: &Utf8Path, folder: &Utf8Path) -> Result<(), BackupError> {
+    let failed = |why| BackupError::File { path: from.to_owned(), why };
+    let name = from.file_name().unwrap_or_default();
+    let bytes = fs::read(from).map_err(failed)?;
+    write(&folder.join(name), &bytes)
+}
+
+/// Writes a file that only its owner may read, whole or not at all.
+fn write(path: &Utf8Path, bytes: &[u8]) -> Result<(), BackupError> {
+    let draft = Utf8PathBuf::from(format!("{path}.draft"));
+    let written = || {
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(true).mode(0o600);
+        let mut file = options.open(&draft)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&draft, path)
+    };
+    written().map_err(|why| BackupError::File { path: path.to_owned(), why })?;
+    path.parent().map_or(Ok(()), sync_folder)
+}
+
+fn sync_folder(folder: &Utf8Path) -> Result<(), BackupError> {
+    let synced = File::open(folder).and_then(|folder| folder.sync_all());
+    synced.map_err(|why| BackupError::File { path: folder.to_owned(), why })
+}
