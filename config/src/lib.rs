@@ -21,6 +21,7 @@ pub mod document;
 pub mod environment;
 pub mod error;
 pub mod failpoint;
+pub mod feed;
 pub mod file;
 pub mod identity;
 pub mod log;

@@ -1,5 +1,6 @@
 //! All sections together, and the rules between them.
 
+use crate::feed::Feed;
 use crate::identity::Identity;
 use crate::log::Log;
 use crate::network::Network;
@@ -21,22 +22,25 @@ pub struct Settings {
     pub network: Network,
     /// `[store]`
     pub store: Store,
+    /// `[feed]`
+    pub feed: Feed,
 }
 
 impl Settings {
     /// The sections, in the order they are documented.
-    pub fn sections(&self) -> [&dyn Section; 5] {
-        [&self.identity, &self.log, &self.server, &self.network, &self.store]
+    pub fn sections(&self) -> [&dyn Section; 6] {
+        [&self.identity, &self.log, &self.server, &self.network, &self.store, &self.feed]
     }
 
     /// The section of this name.
     pub fn section_mut(&mut self, name: &str) -> Option<&mut dyn Section> {
-        let sections: [&mut dyn Section; 5] = [
+        let sections: [&mut dyn Section; 6] = [
             &mut self.identity,
             &mut self.log,
             &mut self.server,
             &mut self.network,
             &mut self.store,
+            &mut self.feed,
         ];
         sections.into_iter().find(|section| section.name() == name)
     }

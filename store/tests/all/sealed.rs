@@ -68,6 +68,26 @@ fn an_encrypted_home_opens_under_its_own_key_alone() {
 }
 
 #[test]
+fn another_passphrase_opens_the_same_store_and_rewrites_nothing_of_it() {
+    use mangrove_store::seal::{Cost, WRAP_ENTROPY_BYTES};
+
+    let mut house = House::encrypted();
+    write_marker(&house);
+    let key = house.key.clone().unwrap();
+    let wrap =
+        |phrase: &[u8]| key.wrap(phrase, Cost::RECOMMENDED, [1; WRAP_ENTROPY_BYTES]).unwrap();
+    let (before, after) = (wrap(b"old"), wrap(b"new"));
+    assert_ne!(before, after);
+    assert!(DataKey::unwrap(&after, b"old").is_err());
+    house.key = Some(DataKey::unwrap(&after, b"new").unwrap());
+    let (_writer, reader) = house.open();
+    let reading = reader.begin().unwrap();
+    let snapshot = reading.context(&book::context(1)).unwrap();
+    let row = snapshot.get::<Registers>(&Key::new("key").unwrap()).unwrap().unwrap();
+    assert_eq!(row.value.unwrap().as_bytes(), marker());
+}
+
+#[test]
 fn a_plain_home_does_not_open_under_a_key() {
     let mut house = House::new();
     house.open().0.close();
