@@ -17,10 +17,14 @@ use camino::Utf8Path;
 use mangrove_config::store::Store as Settings;
 use mangrove_protocol::clock::Hlc;
 use mangrove_protocol::fold::{Register, Stamp};
-use mangrove_protocol::id::{ContextId, DeltaId, PeerId};
+use mangrove_protocol::graph::{Place, Status};
+use mangrove_protocol::id::{ContextId, DeltaId, PeerId, Seq};
+use mangrove_protocol::keys::NodeKeys;
 use mangrove_protocol::op::{Key, Value};
 use mangrove_protocol::overlay::Overlay;
-use mangrove_protocol::view::{Batch, History, Memory, Registers, Requests, Table};
+use mangrove_protocol::planted::Planted;
+use mangrove_protocol::replica::{Bounds, Config, Durability, Mode, Replica, found};
+use mangrove_protocol::view::{Batch, Deltas, Entries, History, Memory, Places, Registers};
 use mangrove_store::{Pen, Writer, open};
 use rocksdb::{DB, Options, WriteBatch, WriteOptions};
 use tokio::runtime::Builder;
@@ -34,6 +38,8 @@ fn main() {
     let arguments: Vec<_> = std::env::args().collect();
     match arguments.get(1).map(String::as_str) {
         Some("fill") => fill(arguments[2].as_str().into(), arguments[3].parse().unwrap(), true),
+        Some("reads") => reads(),
+        Some("opening") => opening(),
         Some("idle") => println!("{}", idle(arguments[2].as_str().into())),
         _ => {
             writes(64);
@@ -68,6 +74,10 @@ fn row(number: u64) -> (Key, Register) {
     let stamp = Stamp { hlc: Hlc::new(number, 0), delta: DeltaId::ZERO, op: 0 };
     let author = PeerId::from_bytes([1; 32]);
     (key, Register { value: Some(Value::new(&bytes).unwrap()), stamp, author })
+}
+
+fn keys() -> NodeKeys {
+    NodeKeys::from_bytes(&[7; 64])
 }
 
 fn put(number: u64) -> Batch {
@@ -144,16 +154,24 @@ fn bare_writes(outstanding: u64) -> f64 {
 /// Reads of one row each, all of which are cached.
 fn reads() {
     let folder = folder();
-    let (writer, reader) =
-        open(path(&folder), &Settings { memory_mib: 256, ..Settings::default() }, None).unwrap();
+    let settings = Settings { memory_mib: 256, ..Settings::default() };
+    let (writer, _reader) = open(path(&folder), &settings, None).unwrap();
     let pen = writer.pen(context(1)).unwrap();
     commit_all(&pen, READ_ROWS, |over, at| {
         let (key, row) = row(at);
         over.put::<Registers>(key, row);
     });
+    drop(pen);
+    writer.close();
+    // Opening moves everything to tables, where the bare one has it too.
+    let (_writer, reader) = open(path(&folder), &settings, None).unwrap();
     let bare_folder = self::folder();
     let mut options = Options::default();
     options.create_if_missing(true);
+    let mut table = rocksdb::BlockBasedOptions::default();
+    table.set_block_cache(&rocksdb::Cache::new_lru_cache(128 << 20));
+    table.set_bloom_filter(10.0, false);
+    options.set_block_based_table_factory(&table);
     let database = DB::open(&options, bare_folder.path()).unwrap();
     for at in 0..READ_ROWS {
         let (key, row) = row(at);
@@ -207,8 +225,16 @@ fn commit_all(pen: &Pen, rows: u64, put: impl Fn(&mut Overlay<'_, Memory>, u64))
 fn fill(path: &Utf8Path, deltas: u64, kill: bool) {
     let (writer, _reader): (Writer, _) = open(path, &Settings::default(), None).unwrap();
     let pen = writer.pen(context(1)).unwrap();
+    // Opening never reads them one by one: the same bytes stand for all.
+    let delta = found(&keys(), "home", 1, &mut |bytes: &mut [u8]| bytes.fill(1)).unwrap().remove(0);
     commit_all(&pen, deltas, |over, at| {
         let id = DeltaId::from_bytes(*blake3::hash(&at.to_le_bytes()).as_bytes());
+        let (log, seq) = (*delta.log(), Seq::new(at + 1).unwrap());
+        let status = Status::Applied { order: at };
+        let (prev, hlc) = (DeltaId::ZERO, Hlc::new(at, 0));
+        over.put::<Deltas>(id, delta.clone());
+        over.put::<Places>(id, Place { log, seq, prev, hlc, bytes: 300, told: true, status });
+        over.put::<Entries>((log, seq, id), ());
         over.put::<History>(at, id);
         let (_, row) = row(at);
         over.put::<Registers>(Key::new(&format!("{at}")).unwrap(), row);
@@ -250,7 +276,16 @@ fn opened(path: &Utf8Path) -> f64 {
     let (writer, reader) = open(path, &Settings::default(), None).unwrap();
     let reading = reader.begin().unwrap();
     let snapshot = reading.context(&context(1)).unwrap();
-    assert_eq!(snapshot.get::<History>(&0).unwrap().is_some(), !Requests::NAME.is_empty());
+    assert!(snapshot.get::<History>(&0).unwrap().is_some());
+    let config = Config {
+        context: context(1),
+        keys: keys(),
+        mode: Mode::Full,
+        durability: Durability::Fsync,
+        bounds: Bounds::default(),
+        planted: Planted::default(),
+    };
+    std::hint::black_box(Replica::boot(config, 1, &snapshot));
     let taken = begun.elapsed().as_secs_f64() * 1_000.0;
     drop(snapshot);
     drop(reading);

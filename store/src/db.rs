@@ -8,7 +8,7 @@ use mangrove_config::store::Store as Settings;
 use mangrove_protocol::view::Table;
 use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType,
-    DBRecoveryMode, IteratorMode, LogLevel, Options,
+    DBRecoveryMode, DataBlockIndexType, IteratorMode, LogLevel, Options,
 };
 
 use crate::cipher::Cipher;
@@ -186,7 +186,10 @@ fn of_family(family: Option<Family>, memory: &Memory, sealed: bool) -> Options {
     table.set_pin_l0_filter_and_index_blocks_in_cache(true);
     table.set_bloom_filter(10.0, false);
     table.set_optimize_filters_for_memory(true);
-    table.set_block_size(16 * 1024);
+    table.set_block_size(8 * 1024);
+    // Most rows are looked up by their keys.
+    table.set_data_block_index_type(DataBlockIndexType::BinaryAndHash);
+    table.set_data_block_hash_ratio(0.75);
     table.set_format_version(6);
     let mut options = Options::default();
     options.set_block_based_table_factory(&table);

@@ -24,6 +24,8 @@ pub struct Snapshot<'r> {
     row: ContextRow,
     context: Number,
     moment: rocksdb::Snapshot<'r>,
+    /// How a row is looked up at that moment.
+    at_moment: ReadOptions,
 }
 
 impl std::fmt::Debug for Snapshot<'_> {
@@ -43,7 +45,9 @@ pub enum Direction {
 
 impl<'r> Snapshot<'r> {
     pub(crate) fn new(db: &'r Db, pulse: &'r Pulse, id: ContextId, row: ContextRow) -> Self {
-        Self { db, pulse, id, row, context: row.number(), moment: db.rocks.snapshot() }
+        let (moment, mut at_moment) = (db.rocks.snapshot(), ReadOptions::default());
+        at_moment.set_snapshot(&moment);
+        Self { db, pulse, id, row, context: row.number(), moment, at_moment }
     }
 
     /// The context.
@@ -98,7 +102,7 @@ impl<'r> Snapshot<'r> {
     fn look_up<T: Table>(&self, key: &T::Key) -> Result<Option<T::Row>, ReadError> {
         let key = self.context.key::<T>(key);
         let family = self.db.family_of::<T>()?;
-        let found = self.db.rocks.get_pinned_cf_opt(family, &key, &self.options());
+        let found = self.db.rocks.get_pinned_cf_opt(family, &key, &self.at_moment);
         let value = found.map_err(|why| ReadError::of(T::NAME, &why))?;
         value.map(|value| self.row::<T>(&key, &value)).transpose()
     }
