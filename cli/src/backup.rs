@@ -6,6 +6,7 @@ use serde_json::json;
 
 use crate::exit::Kind;
 use crate::failure::Failure;
+use crate::home;
 use crate::present::Report;
 use crate::session::Session;
 use crate::store;
@@ -24,7 +25,8 @@ pub(crate) struct BackupArgs {
 pub(crate) fn run(args: &BackupArgs, session: &Session) -> Result<Report, Failure> {
     let folder = session.absolute(&args.folder);
     let (writer, reader) = store::of_stopped_home(session)?;
-    let made = backup::backup(&session.home, &reader, &folder);
+    let peer = home::peer(&session.home)?;
+    let made = backup::backup(&session.home, peer, &reader, &folder);
     writer.close();
     let made = made.map_err(|why| cannot("make a backup", &why))?;
     let backup::Backup { bytes, contexts } = made;
@@ -35,13 +37,18 @@ pub(crate) fn run(args: &BackupArgs, session: &Session) -> Result<Report, Failur
 
 pub(crate) fn cannot(what: &str, why: &BackupError) -> Failure {
     let kind = match why {
-        BackupError::Occupied(_) => Kind::Conflict,
+        BackupError::Occupied(_) | BackupError::OfAnother(_) | BackupError::InUse(_) => {
+            Kind::Conflict
+        }
         BackupError::None(_) => Kind::NotFound,
         _ => Kind::Storage,
     };
     let failure = Failure::new(kind, format!("cannot {what}")).because(why);
     match why {
-        BackupError::Occupied(_) => failure.hint("name a folder that is missing or empty"),
+        BackupError::Occupied(_) | BackupError::OfAnother(_) => {
+            failure.hint("name a folder that is missing or empty")
+        }
+        BackupError::InUse(_) => failure.hint("wait for that one to be done"),
         BackupError::None(_) => failure.hint("name the folder that `mangrove backup` was given"),
         BackupError::Newer(_) => failure.hint("use the newer program"),
         _ => failure,

@@ -26,7 +26,7 @@ pub(crate) struct InitArgs {
     /// Encrypt what the node keeps on disk, under a passphrase
     ///
     /// There is no way back into an encrypted home without its passphrase. What stays readable:
-    /// the settings, the API token, ids and sizes.
+    /// the settings, the API token, the keys of entities, items of sets, ids and sizes.
     #[arg(long)]
     encrypt: bool,
 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! DIR/
-//!   backup.toml     what it is: its format, whose it is
+//!   backup.toml     what it is: its format, and of which node
 //!   home/           home.toml, config.toml, node.key, data.key as they were
 //!   store/          the database; what has not changed since the last time is not copied again
 //! ```
@@ -14,16 +14,18 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use mangrove_config::Home;
+use mangrove_protocol::id::PeerId;
 use rocksdb::Env;
 use rocksdb::backup::{BackupEngine, BackupEngineOptions, RestoreOptions};
 
-use crate::error::ReadError;
+use crate::error::{OpenError, ReadError};
+use crate::lock::Lock;
 use crate::reader::Reader;
 
 /// Backups of the database that are kept: this one, and the one before in case this one is cut short.
 const KEPT: usize = 2;
 /// The format of backups that this program writes.
-const FORMAT: &str = "mangrove backup 1\n";
+const FORMAT: u32 = 1;
 /// Says what a folder is.
 const MARK: &str = "backup.toml";
 
@@ -34,6 +36,12 @@ pub enum BackupError {
     /// Something else lies there. Name another folder.
     #[error("{0} holds something that is no backup")]
     Occupied(Utf8PathBuf),
+    /// The backup of another node lies there. Name another folder.
+    #[error("{0} holds the backup of another node")]
+    OfAnother(Utf8PathBuf),
+    /// Another process uses it. Wait for that one.
+    #[error(transparent)]
+    InUse(#[from] OpenError),
     /// No backup lies there. Name the folder of one.
     #[error("{0} is no backup")]
     None(Utf8PathBuf),
@@ -67,42 +75,52 @@ pub struct Backup {
 
 /// Copies a home to a folder, which must be missing, empty, or an older backup. All contexts are copied as
 /// they were at one moment. Cut short, the backup before is still there.
-pub fn backup(home: &Home, reader: &Reader, to: &Utf8Path) -> Result<Backup, BackupError> {
-    prepare(to)?;
-    let reading = reader.begin()?;
-    let mut engine = engine(&to.join("store"))?;
-    let database = |why: rocksdb::Error| BackupError::Database(why.to_string());
-    // With what is only in memory and in the log written to tables first, the copy needs no log.
-    engine.create_new_backup_flush(reading.rocks(), true).map_err(database)?;
-    engine.purge_old_backups(KEPT).map_err(database)?;
-    let bytes = engine.get_backup_info().last().map_or(0, |backup| backup.size);
+pub fn backup(
+    home: &Home,
+    of: PeerId,
+    reader: &Reader,
+    to: &Utf8Path,
+) -> Result<Backup, BackupError> {
+    prepare(to, of)?;
+    let _lock = Lock::take(to)?;
     let files = to.join("home");
     for path in parts(home).into_iter().filter(|path| path.exists()) {
         copy(&path, &files)?;
     }
-    write(&to.join(MARK), FORMAT.as_bytes())?;
+    let mut engine = engine(&to.join("store"))?;
+    let database = |why: rocksdb::Error| BackupError::Database(why.to_string());
+    let reading = reader.begin()?;
+    // With what is only in memory and in the log written to tables first, the copy needs no log.
+    engine.create_new_backup_flush(reading.rocks(), true).map_err(database)?;
+    drop(reading);
+    engine.purge_old_backups(KEPT).map_err(database)?;
+    let bytes = engine.get_backup_info().last().map_or(0, |backup| backup.size);
     Ok(Backup { bytes, contexts: reader.contexts().len() })
 }
 
-/// Makes what a backup holds the beginning of a home in an empty folder: everything but a token. The node goes on
-/// in new logs, since others may know more of the old ones than the backup does, and its feeds are new ones.
+/// Puts what a backup holds into an empty folder: everything of a home but a token. The node goes on in new
+/// logs, since others may know more of the old ones than the backup does, and its feeds are new ones.
 pub fn restore(from: &Utf8Path, home: &Home) -> Result<(), BackupError> {
+    let failed = |why| BackupError::File { path: home.root().to_owned(), why };
     recognise(from)?;
-    let files = from.join("home");
-    for path in parts(home) {
-        let name = path.file_name().unwrap_or_default();
-        let copied = files.join(name);
-        if copied.exists() {
-            copy(&copied, home.root())?;
-        }
+    if home.root().read_dir_utf8().is_ok_and(|mut entries| entries.next().is_some()) {
+        return Err(BackupError::Occupied(home.root().to_owned()));
     }
-    let folder = home.store_folder();
+    DirBuilder::new().mode(0o700).recursive(true).create(home.root()).map_err(failed)?;
+    // The database goes first, whole and marked as what it is or not at all.
+    let (folder, draft) = (home.store_folder(), home.root().join("store.draft"));
     let mut engine = engine(&from.join("store"))?;
-    let restored = engine.restore_from_latest_backup(&folder, &folder, &RestoreOptions::default());
+    let restored = engine.restore_from_latest_backup(&draft, &draft, &RestoreOptions::default());
     restored.map_err(|why| BackupError::Database(why.to_string()))?;
-    let owned = fs::set_permissions(&folder, Permissions::from_mode(0o700));
-    owned.map_err(|why| BackupError::File { path: folder.clone(), why })?;
-    write(&folder.join(RESTORED), b"")
+    write(&draft.join(RESTORED), b"")?;
+    let placed = fs::set_permissions(&draft, Permissions::from_mode(0o700))
+        .and_then(|()| fs::rename(&draft, &folder));
+    placed.map_err(failed)?;
+    sync_folder(home.root())?;
+    let files = from.join("home");
+    let copies = parts(home).into_iter().filter_map(|path| Some(files.join(path.file_name()?)));
+    // What makes it a home comes last.
+    copies.rev().filter(|copy| copy.exists()).try_for_each(|file| copy(&file, home.root()))
 }
 
 /// The file that says that a database was restored and not opened since.
@@ -120,33 +138,40 @@ fn engine(folder: &Utf8Path) -> Result<BackupEngine, BackupError> {
     BackupEngine::open(&options, &Env::new().map_err(database)?).map_err(database)
 }
 
-/// Makes the folder of a backup, unless it is one already.
-fn prepare(to: &Utf8Path) -> Result<(), BackupError> {
+/// Makes the folder of a backup, unless it is one of this node already.
+fn prepare(to: &Utf8Path, of: PeerId) -> Result<(), BackupError> {
     let failed = |why| BackupError::File { path: to.to_owned(), why };
     let mut folders = DirBuilder::new();
     folders.mode(0o700).recursive(true);
     folders.create(to).map_err(failed)?;
-    let is_empty = to.read_dir_utf8().map_err(failed)?.next().is_none();
-    if !is_empty {
-        recognise(to).map_err(|why| match why {
+    if to.read_dir_utf8().map_err(failed)?.next().is_some() {
+        let whose = recognise(to).map_err(|why| match why {
             BackupError::None(path) => BackupError::Occupied(path),
             why => why,
         })?;
+        if whose != of.to_string() {
+            return Err(BackupError::OfAnother(to.to_owned()));
+        }
     }
-    // A backup that was never finished is one all the same: the next one goes on with it.
-    write(&to.join(MARK), FORMAT.as_bytes())?;
+    let mark = format!("# A backup of a home of Mangrove.\nformat = {FORMAT}\npeer = \"{of}\"\n");
+    write(&to.join(MARK), mark.as_bytes())?;
     folders.create(to.join("home")).map_err(failed)?;
     folders.create(to.join("store")).map_err(failed)
 }
 
-fn recognise(folder: &Utf8Path) -> Result<(), BackupError> {
-    match fs::read_to_string(folder.join(MARK)) {
-        Ok(text) if text == FORMAT => Ok(()),
-        Ok(text) if text.starts_with("mangrove backup ") => {
-            Err(BackupError::Newer(folder.to_owned()))
-        }
-        Ok(_) | Err(_) => Err(BackupError::None(folder.to_owned())),
+/// Says whose backup lies in a folder.
+fn recognise(folder: &Utf8Path) -> Result<String, BackupError> {
+    let none = || BackupError::None(folder.to_owned());
+    let text = fs::read_to_string(folder.join(MARK)).map_err(|_| none())?;
+    let field = |name: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+        Some(line.trim_start_matches([' ', '=']).trim_matches('"').to_owned())
+    };
+    let format = field("format").and_then(|format| format.parse::<u32>().ok()).ok_or_else(none)?;
+    if format > FORMAT {
+        return Err(BackupError::Newer(folder.to_owned()));
     }
+    field("peer").ok_or_else(none)
 }
 
 /// Copies a file into a folder, whole or not at all.

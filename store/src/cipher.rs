@@ -20,8 +20,8 @@ impl fmt::Debug for Cipher {
 }
 
 impl Cipher {
-    pub(crate) fn new(key: [u8; 32]) -> Self {
-        Self(Aes256GcmSiv::new(&Key::<Aes256GcmSiv>::from(key)))
+    pub(crate) fn new(key: &[u8; 32]) -> Self {
+        Self(Aes256GcmSiv::new(&Key::<Aes256GcmSiv>::from(*key)))
     }
 
     /// Seals some bytes, bound to others.

@@ -30,7 +30,11 @@ impl ContextRow {
 #[derive(Debug, Default)]
 pub(crate) struct Contexts {
     rows: BTreeMap<ContextId, ContextRow>,
+    /// Those of which nothing is durable yet. They have their numbers all the same.
+    begun: BTreeMap<ContextId, ContextRow>,
     next: u64,
+    /// How often the database was opened anew. It changes together with what is known.
+    openings: u64,
 }
 
 impl Contexts {
@@ -48,6 +52,19 @@ impl Contexts {
         Ok(contexts)
     }
 
+    /// The database was opened anew, and this is what it knows.
+    pub(crate) fn renew(&mut self, found: Self) {
+        self.next = self.next.max(found.next);
+        self.rows = found.rows;
+        let rows = &self.rows;
+        self.begun.retain(|id, _| !rows.contains_key(id));
+        self.openings += 1;
+    }
+
+    pub(crate) const fn openings(&self) -> u64 {
+        self.openings
+    }
+
     pub(crate) fn get(&self, id: &ContextId) -> Option<ContextRow> {
         self.rows.get(id).copied()
     }
@@ -61,18 +78,25 @@ impl Contexts {
         self.next
     }
 
-    /// A number that nobody else gets.
-    pub(crate) const fn reserve(&mut self) -> u64 {
+    /// A context that may be new: it gets a number that no other ever has.
+    pub(crate) fn begin(&mut self, id: ContextId, generation: u64) -> ContextRow {
+        if let Some(row) = self.rows.get(&id).or_else(|| self.begun.get(&id)) {
+            return *row;
+        }
+        let row = ContextRow { number: self.next, generation, feed_from: 0 };
         self.next += 1;
-        self.next - 1
+        self.begun.insert(id, row);
+        row
     }
 
     pub(crate) fn put(&mut self, id: ContextId, row: ContextRow) {
         self.next = self.next.max(row.number + 1);
+        self.begun.remove(&id);
         self.rows.insert(id, row);
     }
 
     pub(crate) fn remove(&mut self, id: &ContextId) {
+        self.begun.remove(id);
         self.rows.remove(id);
     }
 }

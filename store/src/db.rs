@@ -8,7 +8,7 @@ use mangrove_config::store::Store as Settings;
 use mangrove_protocol::view::Table;
 use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType,
-    DBRecoveryMode, DataBlockIndexType, IteratorMode, LogLevel, Options,
+    DBRecoveryMode, DataBlockIndexType, IteratorMode, LogLevel, Options, ReadOptions,
 };
 
 use crate::cipher::Cipher;
@@ -60,23 +60,42 @@ impl Memory {
 }
 
 impl Db {
-    /// Opens what lies in a folder, or makes it. Everything that was written is synced when this
-    /// returns.
+    /// Opens what lies in a folder. Everything that was written is synced when this returns.
     pub(crate) fn open(
         folder: &Utf8Path,
         settings: &Settings,
         memory: &Memory,
         cipher: Option<Cipher>,
     ) -> Result<Self, rocksdb::Error> {
-        let options = options(settings, memory);
+        Self::opened(folder, &options(settings, memory), memory, cipher)
+    }
+
+    /// Makes an empty database in a folder that holds none.
+    pub(crate) fn make(
+        folder: &Utf8Path,
+        settings: &Settings,
+        memory: &Memory,
+        cipher: Option<Cipher>,
+    ) -> Result<Self, rocksdb::Error> {
+        let mut options = options(settings, memory);
+        options.create_if_missing(true);
+        Self::opened(folder, &options, memory, cipher)
+    }
+
+    fn opened(
+        folder: &Utf8Path,
+        options: &Options,
+        memory: &Memory,
+        cipher: Option<Cipher>,
+    ) -> Result<Self, rocksdb::Error> {
         let sealed = cipher.is_some();
         // A family that this program does not know must be opened as well, so that the format can be
         // read and refused.
-        let mut names: Vec<_> = DB::list_cf(&options, folder).unwrap_or_default();
+        let mut names: Vec<_> = DB::list_cf(options, folder).unwrap_or_default();
         let ours = Family::ALL.map(|family| family.name().to_owned());
         names.extend(ours.iter().filter(|name| !names.contains(name)).cloned().collect::<Vec<_>>());
         let families = described(names, memory, sealed);
-        let rocks = DB::open_cf_descriptors(&options, folder, families)?;
+        let rocks = DB::open_cf_descriptors(options, folder, families)?;
         Ok(Self { rocks, cipher })
     }
 
@@ -111,8 +130,17 @@ impl Db {
 
     /// A row of the home.
     pub(crate) fn meta<R: BorshDeserialize>(&self, meta: Meta<'_>) -> Result<Option<R>, ReadError> {
+        self.meta_at(meta, &ReadOptions::default())
+    }
+
+    /// The same, as it was at some moment.
+    pub(crate) fn meta_at<R: BorshDeserialize>(
+        &self,
+        meta: Meta<'_>,
+        at: &ReadOptions,
+    ) -> Result<Option<R>, ReadError> {
         let key = meta.key();
-        let found = self.rocks.get_pinned_cf(self.family(Family::Meta)?, &key);
+        let found = self.rocks.get_pinned_cf_opt(self.family(Family::Meta)?, &key, at);
         let value = found.map_err(|why| ReadError::of("meta", &why))?;
         value.map(|value| self.meta_row(&key, &value)).transpose()
     }
@@ -140,15 +168,48 @@ impl Db {
         row.map_err(|why| ReadError::Damaged { table: "meta", why: why.to_string() })
     }
 
+    /// All families.
+    pub(crate) fn families(&self) -> Result<Families<'_>, ReadError> {
+        let [meta, deltas, index, state, feed] = Family::ALL.map(|family| self.family(family));
+        Ok(Families { meta: meta?, deltas: deltas?, index: index?, state: state?, feed: feed? })
+    }
+
     pub(crate) fn family_of<T: Table>(&self) -> Result<&ColumnFamily, ReadError> {
         self.family(const { Family::of::<T>() })
     }
 }
 
+/// The families of a database.
+#[derive(Clone, Copy)]
+pub(crate) struct Families<'d> {
+    meta: &'d ColumnFamily,
+    deltas: &'d ColumnFamily,
+    index: &'d ColumnFamily,
+    state: &'d ColumnFamily,
+    feed: &'d ColumnFamily,
+}
+
+impl<'d> Families<'d> {
+    pub(crate) const fn of(&self, family: Family) -> &'d ColumnFamily {
+        match family {
+            Family::Meta => self.meta,
+            Family::Deltas => self.deltas,
+            Family::Index => self.index,
+            Family::State => self.state,
+            Family::Feed => self.feed,
+        }
+    }
+
+    pub(crate) fn all(&self) -> [&'d ColumnFamily; 5] {
+        Family::ALL.map(|family| self.of(family))
+    }
+}
+
 fn options(settings: &Settings, memory: &Memory) -> Options {
     let mut options = Options::default();
-    options.create_if_missing(true);
     options.create_missing_column_families(true);
+    // What is written together to several families is also moved to tables together.
+    options.set_atomic_flush(true);
     options.set_paranoid_checks(true);
     options.set_wal_recovery_mode(DBRecoveryMode::PointInTime);
     options.set_track_and_verify_wals_in_manifest(true);

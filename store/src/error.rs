@@ -75,6 +75,9 @@ pub enum ReadError {
     /// The database is being opened anew, after the disk was full. Try again in a moment.
     #[error("the database is being opened anew")]
     Reopening,
+    /// The database was opened anew since the context was: load the context from the store again.
+    #[error("the database was opened anew")]
+    Stale,
     /// The store is closed.
     #[error("the store is closed")]
     Closed,

@@ -39,8 +39,9 @@ pub struct Page {
 
 impl Snapshot<'_> {
     /// The feed from its beginning, as far back as it goes.
-    pub fn feed_start(&self) -> Cursor {
-        Cursor { generation: self.described().generation, next: self.described().feed_from }
+    pub fn feed_start(&self) -> Result<Cursor, ReadError> {
+        let row = self.described()?;
+        Ok(Cursor { generation: row.generation, next: row.feed_from })
     }
 
     /// The end of the feed.
@@ -48,14 +49,14 @@ impl Snapshot<'_> {
         let last =
             self.rows::<Feed>((Bound::Unbounded, Bound::Unbounded), Direction::Reverse).next();
         let next = last.transpose()?.map_or(0, |(position, _)| position + 1);
-        let start = self.feed_start();
+        let start = self.feed_start()?;
         Ok(Cursor { next: next.max(start.next), ..start })
     }
 
     /// At most so many items from here on. Whoever asks for what there is no more is told so, and gets what
     /// there is.
     pub fn feed(&self, after: Cursor, limit: usize) -> Result<Page, ReadError> {
-        let start = self.feed_start();
+        let start = self.feed_start()?;
         let end = self.feed_end()?;
         let is_known = after.generation == start.generation && after.next <= end.next;
         let from = if is_known { after.next.max(start.next) } else { start.next };

@@ -75,7 +75,10 @@ impl Pulse {
     pub(crate) fn note(&self, error: &ReadError) {
         match error {
             ReadError::Damaged { .. } | ReadError::Disk(_) => self.condemn(&error.to_string()),
-            ReadError::UnknownContext | ReadError::Reopening | ReadError::Closed => {}
+            ReadError::UnknownContext
+            | ReadError::Reopening
+            | ReadError::Stale
+            | ReadError::Closed => {}
         }
     }
 }

@@ -5,26 +5,31 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use mangrove_config::store::Store as Settings;
 use mangrove_protocol::id::ContextId;
 use rocksdb::{WriteBatch, WriteOptions};
+use tokio::sync::mpsc::error::TrySendError;
+use zeroize::Zeroizing;
 
+use crate::backup;
 use crate::cipher::Cipher;
 use crate::contexts::Contexts;
 use crate::db::{Db, Memory};
 use crate::error::{OpenError, ReadError};
-use crate::lock::Lock;
+use crate::lock::{self, Lock};
 use crate::migrate;
 use crate::pen::{Pen, Taken};
+use crate::queue::{Order, Queue};
 use crate::reader::Reader;
 use crate::restored;
 use crate::schema::{FORMAT, Family, Meta};
 use crate::seal::DataKey;
 use crate::shared::Shared;
 use crate::value;
-use crate::writer::{Order, Queue, Thread};
+use crate::writer::Thread;
 
 /// What the probe of an encrypted home says.
 const PROBE: &str = "mangrove";
@@ -63,7 +68,8 @@ impl Writer {
         Pen::new(&self.shared, &self.queue, context)
     }
 
-    /// Makes what was handed in durable, takes nothing more, and returns once the database is closed.
+    /// Makes what was handed in durable, takes nothing more, and returns once the database is closed. This
+    /// takes as long as the disk does: not for a thread that runs tasks.
     pub fn close(mut self) {
         self.stop();
     }
@@ -71,7 +77,9 @@ impl Writer {
     fn stop(&mut self) {
         let Some(thread) = self.thread.take() else { return };
         // A queue that is closed belongs to a thread that has ended.
-        self.queue.blocking_send(Order::Stop).ok();
+        while let Err(TrySendError::Full(_)) = self.queue.try_send(Order::Stop) {
+            std::thread::park_timeout(Duration::from_millis(1));
+        }
         if thread.join().is_err() {
             self.shared.pulse.condemn("the writer has panicked");
         }
@@ -85,7 +93,8 @@ impl Drop for Writer {
 }
 
 fn cipher(key: Option<&DataKey>) -> Option<Cipher> {
-    key.map(|key| Cipher::new(key.derive("mangrove 2026 store values v1")))
+    let derive = |key: &DataKey| Zeroizing::new(key.derive("mangrove 2026 store values v1"));
+    key.map(|key| Cipher::new(&derive(key)))
 }
 
 /// A store that is being opened.
@@ -135,6 +144,21 @@ impl Opening<'_> {
         Ok((db, lock))
     }
 
+    /// Whether there is no database yet. One that has lost the file by which it is opened is no new one.
+    fn is_new(&self) -> Result<bool, OpenError> {
+        let mut entries = self.folder.read_dir_utf8().map_err(|why| self.disk(&why))?;
+        if self.folder.join("CURRENT").exists() {
+            return Ok(false);
+        }
+        let is_ours = |name: &str| name == lock::NAME || name == backup::RESTORED;
+        let stray =
+            entries.find(|entry| entry.as_ref().is_ok_and(|entry| !is_ours(entry.file_name())));
+        match stray {
+            None => Ok(true),
+            Some(_) => Err(self.damaged(&"the file CURRENT is missing")),
+        }
+    }
+
     fn unopened(&self, why: &rocksdb::Error) -> OpenError {
         match why.kind() {
             rocksdb::ErrorKind::Corruption => self.damaged(why),
@@ -144,7 +168,8 @@ impl Opening<'_> {
 
     fn database(&self, key: Option<&DataKey>) -> Result<(Db, Memory), OpenError> {
         let memory = Memory::new(self.settings);
-        let db = Db::open(self.folder, self.settings, &memory, cipher(key));
+        let make = if self.is_new()? { Db::make } else { Db::open };
+        let db = make(self.folder, self.settings, &memory, cipher(key));
         let db = db.map_err(|why| self.unopened(&why))?;
         match db.format().map_err(|why| self.unread(&why))? {
             None => self.begin(&db)?,

@@ -6,24 +6,25 @@ use mangrove_protocol::id::ContextId;
 use mangrove_protocol::view::{Batch, Feed};
 
 use crate::batch::{Change, Changes};
+use crate::claim::Claim;
 use crate::contexts::ContextRow;
-use crate::error::WriteError;
-use crate::schema::{Family, Meta, after};
+use crate::error::{ReadError, WriteError};
+use crate::queue::{Asked, Becomes, NotTaken, Queue, Receipt, hand_in, hand_in_in_turn};
+use crate::reader::{Reader, Reading};
+use crate::schema::{Family, after};
 use crate::shared::Shared;
-use crate::value;
-use crate::writer::{Asked, Description, NotTaken, Queue, Receipt, hand_in};
 
-/// Somebody can write to the context already.
+/// Somebody can write to the context, or could and is not answered yet. Ask again once that is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("somebody writes to this context already")]
 pub struct Taken;
 
-/// What a context writes with. There is one at a time for each; dropping it lets another be made.
+/// What a context writes with: one at a time for each, and one commit at a time with it. Take it first, and
+/// then look with [`Pen::read`] at what there is to go on from.
 #[derive(Debug)]
 pub struct Pen {
-    shared: Arc<Shared>,
+    claim: Arc<Claim>,
     queue: Queue,
-    id: ContextId,
     row: ContextRow,
     /// How often the database had been opened anew when this was made.
     openings: u64,
@@ -31,52 +32,65 @@ pub struct Pen {
 
 impl Pen {
     pub(crate) fn new(shared: &Arc<Shared>, queue: &Queue, id: ContextId) -> Result<Self, Taken> {
-        if !shared.written_to.lock().insert(id) {
-            return Err(Taken);
-        }
-        // Before what it is about is read: whatever is opened anew after this makes it stale.
-        let openings = shared.openings();
+        let claim = Claim::take(shared, id).ok_or(Taken)?;
         let mut contexts = shared.contexts.write();
-        let row = contexts.get(&id).unwrap_or_else(|| ContextRow {
-            number: contexts.reserve(),
-            generation: random(),
-            feed_from: 0,
-        });
+        let (row, openings) = (contexts.begin(id, random()), contexts.openings());
         drop(contexts);
-        Ok(Self { shared: Arc::clone(shared), queue: queue.clone(), id, row, openings })
+        Ok(Self { claim, queue: queue.clone(), row, openings })
     }
 
     /// The context.
-    pub const fn context(&self) -> ContextId {
-        self.id
+    pub fn context(&self) -> ContextId {
+        self.claim.id()
     }
 
-    /// Hands in a batch. Those of one context become durable in the order in which they are handed in.
-    /// The first one of a context makes the home know it.
+    /// Begins to read what this pen goes on from. Fails once the database was opened anew: then the pen is
+    /// of no use, and what was made of earlier reads is not either.
+    pub fn read(&self, reader: &Reader) -> Result<Reading, ReadError> {
+        let reading = reader.begin()?;
+        // Whatever is opened anew from now on makes the commits refused that rest on this.
+        if self.openings == self.shared().openings() { Ok(reading) } else { Err(ReadError::Stale) }
+    }
+
+    /// Hands in a batch. The next one can be handed in once this one is answered. The first one of a
+    /// context makes the home know it.
     pub fn commit(&self, batch: &Batch, must_sync: bool) -> Result<Receipt, NotTaken> {
-        let cipher = self.shared.cipher.as_ref();
-        let mut changes = Changes::of(batch, self.row.number(), cipher);
-        let is_new = self.shared.contexts.read().get(&self.id).is_none();
-        if is_new {
-            changes.0.extend(self.described(self.row));
-        }
-        self.hand_in(changes, (must_sync, is_new.then_some((self.id, Some(self.row)))))
+        let changes = self.encoded(batch);
+        self.hand_in(changes, must_sync, Becomes::Known(self.row()))
     }
 
-    /// Forgets the beginning of the feed, before this position.
-    pub fn trim_feed(&mut self, before: u64) -> Result<Option<Receipt>, NotTaken> {
-        if before <= self.row.feed_from {
+    /// The same, after waiting for a place in the queue.
+    pub async fn commit_in_turn(
+        &self,
+        batch: &Batch,
+        must_sync: bool,
+    ) -> Result<Receipt, NotTaken> {
+        let changes = self.encoded(batch);
+        let asked = self.asked(changes, must_sync, Becomes::Known(self.row()))?;
+        hand_in_in_turn(&self.claim, &self.queue, asked).await
+    }
+
+    /// Forgets the beginning of the feed, before this position or all of it.
+    pub fn trim_feed(&self, before: u64, reader: &Reader) -> Result<Option<Receipt>, NotTaken> {
+        let row = self.row();
+        let looked = self.read(reader).and_then(|reading| {
+            let end = reading.context(&self.context())?.feed_end()?;
+            Ok(end.next)
+        });
+        let end = match looked {
+            Ok(end) => end,
+            Err(ReadError::UnknownContext) => return Ok(None),
+            Err(ReadError::Stale) => return Err(WriteError::Stale.into()),
+            Err(why) => return Err(WriteError::Failed(why.to_string()).into()),
+        };
+        let before = before.min(end);
+        if before <= row.feed_from {
             return Ok(None);
         }
-        let number = self.row.number();
-        let from = number.key::<Feed>(&self.row.feed_from);
-        let until = number.key::<Feed>(&before);
-        let row = ContextRow { feed_from: before, ..self.row };
-        let mut changes = Changes(self.described(row).into());
-        changes.0.push(Change::RemoveRange(Family::Feed, from, until));
-        let receipt = self.hand_in(changes, (false, Some((self.id, Some(row)))))?;
-        self.row = row;
-        Ok(Some(receipt))
+        let (from, until) = (row.number().table::<Feed>(), row.number().key::<Feed>(&before));
+        let changes = Changes(vec![Change::RemoveRange(Family::Feed, from, until)]);
+        let becomes = Becomes::Known(ContextRow { feed_from: before, ..row });
+        self.hand_in(changes, false, becomes).map(Some)
     }
 
     /// Forgets the whole context.
@@ -84,41 +98,47 @@ impl Pen {
         let prefix = self.row.number().prefix();
         let mut changes = Changes::default();
         for family in Family::ALL.into_iter().filter(|family| *family != Family::Meta) {
-            let until =
-                after(&prefix).ok_or_else(|| WriteError::Failed("no number is left".to_owned()))?;
+            let no_number = || WriteError::Failed("no number is left".to_owned());
+            let until = after(&prefix).ok_or_else(no_number)?;
             changes.0.push(Change::RemoveRange(family, prefix.to_vec(), until));
         }
-        let key = Meta::Context(self.id.as_bytes()).key();
-        changes.0.push(Change::Remove(Family::Meta, key));
-        self.hand_in(changes, (true, Some((self.id, None))))
+        self.hand_in(changes, true, Becomes::Forgotten)
+    }
+
+    fn shared(&self) -> &Shared {
+        self.claim.shared()
+    }
+
+    /// What is known of the context, or will be.
+    fn row(&self) -> ContextRow {
+        self.shared().contexts.read().get(&self.context()).unwrap_or(self.row)
+    }
+
+    fn encoded(&self, batch: &Batch) -> Changes {
+        Changes::of(batch, self.row.number(), self.shared().cipher.as_ref())
+    }
+
+    fn asked(
+        &self,
+        changes: Changes,
+        must_sync: bool,
+        becomes: Becomes,
+    ) -> Result<Asked, NotTaken> {
+        let openings = self.openings;
+        if openings != self.shared().openings() {
+            return Err(WriteError::Stale.into());
+        }
+        Ok(Asked { changes, must_sync, openings, becomes })
     }
 
     fn hand_in(
         &self,
         changes: Changes,
-        (must_sync, describes): (bool, Option<Description>),
+        must_sync: bool,
+        becomes: Becomes,
     ) -> Result<Receipt, NotTaken> {
-        let openings = self.openings;
-        if openings != self.shared.openings() {
-            return Err(WriteError::Stale.into());
-        }
-        hand_in(&self.shared, &self.queue, Asked { changes, must_sync, openings, describes })
-    }
-
-    /// What puts a context among those that the home knows.
-    fn described(&self, row: ContextRow) -> [Change; 2] {
-        let cipher = self.shared.cipher.as_ref();
-        let put = |key: Vec<u8>, value: Vec<u8>| Change::Put(Family::Meta, key, value);
-        let (context, next) = (Meta::Context(self.id.as_bytes()).key(), Meta::NextContext.key());
-        let context_row = value::write(&row, &context, cipher);
-        let next_row = value::write(&self.shared.contexts.read().next(), &next, cipher);
-        [put(context, context_row), put(next, next_row)]
-    }
-}
-
-impl Drop for Pen {
-    fn drop(&mut self) {
-        self.shared.written_to.lock().remove(&self.id);
+        let asked = self.asked(changes, must_sync, becomes)?;
+        hand_in(&self.claim, &self.queue, asked)
     }
 }
 

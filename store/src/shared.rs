@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use camino::Utf8PathBuf;
+use mangrove_config::failpoint;
 use mangrove_config::store::Store as Settings;
 use mangrove_protocol::id::ContextId;
 use parking_lot::{Mutex, RwLock};
@@ -16,7 +16,10 @@ use crate::error::ReadError;
 use crate::health::Pulse;
 use crate::metrics::Metrics;
 
-const MIB: u64 = 1024 * 1024;
+pub(crate) const MIB: u64 = 1024 * 1024;
+
+/// There is no room on the disk.
+const NO_ROOM: &str = "store.no_room";
 
 /// Where the database is at this moment.
 #[derive(Debug)]
@@ -39,8 +42,6 @@ pub(crate) struct Shared {
     pub(crate) written_to: Mutex<BTreeSet<ContextId>>,
     pub(crate) pulse: Pulse,
     pub(crate) metrics: Metrics,
-    /// How often the database was opened anew.
-    openings: AtomicU64,
 }
 
 impl Shared {
@@ -59,7 +60,6 @@ impl Shared {
             written_to: Mutex::new(BTreeSet::new()),
             pulse: Pulse::new(),
             metrics: Metrics::default(),
-            openings: AtomicU64::new(0),
         }
     }
 
@@ -71,17 +71,17 @@ impl Shared {
         }
     }
 
+    /// How often the database was opened anew.
     pub(crate) fn openings(&self) -> u64 {
-        self.openings.load(Ordering::Acquire)
-    }
-
-    pub(crate) fn opened_anew(&self) {
-        self.openings.fetch_add(1, Ordering::AcqRel);
+        self.contexts.read().openings()
     }
 
     /// Whether there is as much room on the disk as there has to be, and at least so much. Where that
     /// cannot be told, there is.
     pub(crate) fn has_room(&self, least: u64) -> bool {
+        if failpoint::global().fire::<bool>(NO_ROOM, None) == Some(true) {
+            return false;
+        }
         let Ok(disk) = rustix::fs::statvfs(self.folder.as_std_path()) else { return true };
         let free = disk.f_bavail.saturating_mul(disk.f_frsize);
         self.metrics.free_bytes.set(i64::try_from(free).unwrap_or(i64::MAX));

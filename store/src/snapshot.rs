@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::ops::Bound;
+use std::sync::OnceLock;
 
 use mangrove_protocol::delta::Delta;
 use mangrove_protocol::id::{ContextId, DeltaId};
@@ -12,7 +13,7 @@ use crate::contexts::ContextRow;
 use crate::db::Db;
 use crate::error::ReadError;
 use crate::health::Pulse;
-use crate::schema::{Number, after, read_key};
+use crate::schema::{Meta, Number, after, read_key};
 use crate::value;
 
 /// A context as it was at one moment, whatever is written meanwhile. Whoever holds one keeps the room of what
@@ -26,6 +27,8 @@ pub struct Snapshot<'r> {
     moment: rocksdb::Snapshot<'r>,
     /// How a row is looked up at that moment.
     at_moment: ReadOptions,
+    /// The first read that failed.
+    failed: OnceLock<ReadError>,
 }
 
 impl std::fmt::Debug for Snapshot<'_> {
@@ -47,7 +50,16 @@ impl<'r> Snapshot<'r> {
     pub(crate) fn new(db: &'r Db, pulse: &'r Pulse, id: ContextId, row: ContextRow) -> Self {
         let (moment, mut at_moment) = (db.rocks.snapshot(), ReadOptions::default());
         at_moment.set_snapshot(&moment);
-        Self { db, pulse, id, row, context: row.number(), moment, at_moment }
+        Self {
+            db,
+            pulse,
+            id,
+            row,
+            context: row.number(),
+            moment,
+            at_moment,
+            failed: OnceLock::new(),
+        }
     }
 
     /// The context.
@@ -55,9 +67,17 @@ impl<'r> Snapshot<'r> {
         self.id
     }
 
-    /// What the store itself knows of the context.
-    pub(crate) const fn described(&self) -> &ContextRow {
-        &self.row
+    /// Whether every read has succeeded. Who reads through [`View`], which shows nothing where a read fails,
+    /// asks this before anything leaves that was made of it.
+    pub fn finish(self) -> Result<(), ReadError> {
+        self.failed.into_inner().map_or(Ok(()), Err)
+    }
+
+    /// What the store itself knew of the context.
+    pub(crate) fn described(&self) -> Result<ContextRow, ReadError> {
+        let found = self.db.meta_at(Meta::Context(self.id.as_bytes()), &self.at_moment);
+        // Nothing of it was durable yet.
+        Ok(self.noted(found)?.unwrap_or(self.row))
     }
 
     /// The row under a key.
@@ -122,7 +142,11 @@ impl<'r> Snapshot<'r> {
 
     /// A read that fails may have to end everything.
     fn noted<R>(&self, read: Result<R, ReadError>) -> Result<R, ReadError> {
-        read.inspect_err(|error| self.pulse.note(error))
+        read.inspect_err(|error| {
+            self.pulse.note(error);
+            // The first one stands.
+            self.failed.set(error.clone()).ok();
+        })
     }
 }
 
@@ -212,7 +236,7 @@ impl<T: Table> Iterator for Rows<'_, T> {
 }
 
 /// How a machine reads. A read that fails shows nothing and condemns the store, which takes no commit from then
-/// on: whatever was made of it goes nowhere.
+/// on; and [`Snapshot::finish`] says so, for what needs no commit.
 impl View for Snapshot<'_> {
     fn get<T: Table>(&self, key: &T::Key) -> Option<T::Row> {
         Snapshot::get::<T>(self, key).unwrap_or_default()

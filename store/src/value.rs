@@ -91,7 +91,8 @@ pub(crate) fn read<R: BorshDeserialize>(
             if long as u64 > MOST_BYTES {
                 return Err(damaged("it is too long"));
             }
-            decode(&lz4_flex::decompress_size_prepended(&opened).map_err(|why| damaged(&why))?)
+            let long = lz4_flex::decompress_size_prepended(&opened);
+            decode(&Zeroizing::new(long.map_err(|why| damaged(&why))?))
         }
         (PLAIN, Some(_)) => Err(damaged("it is not sealed, in an encrypted home")),
         (SEALED | SEALED_SHORT, None) => Err(damaged("it is sealed, in a home without a data key")),
@@ -110,7 +111,7 @@ mod tests {
     use super::*;
 
     fn cipher() -> Cipher {
-        Cipher::new([7; 32])
+        Cipher::new(&[7; 32])
     }
 
     #[test]
@@ -126,7 +127,7 @@ mod tests {
         let (plain, sealed) = (write(&7_u64, b"k", None), write(&7_u64, b"k", Some(&cipher())));
         assert!(read::<u64>(&plain, b"k", Some(&cipher())).is_err());
         assert!(read::<u64>(&sealed, b"k", None).is_err());
-        let other = Cipher::new([8; 32]);
+        let other = Cipher::new(&[8; 32]);
         assert!(read::<u64>(&sealed, b"k", Some(&other)).is_err());
         assert!(read::<u64>(&sealed, b"l", Some(&cipher())).is_err(), "it lies elsewhere");
         assert_eq!(read::<u64>(&[2, 0, 0], b"k", None), Err(Unreadable::Version(2)));

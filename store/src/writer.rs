@@ -8,36 +8,38 @@
 //! on. A disk that fills up in spite of that leaves the end of the log in doubt: the database is opened anew,
 //! and every context has to be. Any other failure is for good: nothing is confirmed after it.
 
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use mangrove_config::failpoint;
 use mangrove_config::store::Durability;
 use mangrove_protocol::effect::Durable;
-use mangrove_protocol::id::ContextId;
-use rocksdb::{WriteBatch, WriteOptions};
-use tokio::sync::{mpsc, oneshot};
+use rocksdb::{FlushOptions, WriteBatch, WriteOptions};
+use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TryRecvError;
 
-use crate::batch::{Change, Changes};
-use crate::contexts::{ContextRow, Contexts};
+use crate::batch::Change;
+use crate::contexts::Contexts;
 use crate::db::Db;
 use crate::error::WriteError;
 use crate::lock::Lock;
-use crate::schema::Family;
-use crate::shared::{Shared, Slot};
+use crate::queue::{Becomes, Job, Order, Queue};
+use crate::schema::{Family, Meta};
+use crate::shared::{MIB, Shared, Slot};
+use crate::value;
 
 /// Commits that are written together.
 const MOST_TOGETHER: usize = 1_024;
 /// Bytes of them.
 const MOST_BYTES: usize = 4 * 1024 * 1024;
-/// Room on the disk that there has to be before the database is opened anew.
-const ROOM_TO_OPEN: u64 = 16 * 1024 * 1024;
-/// How long readers are waited for before the database is opened anew.
+/// Room on the disk, beside the log and what is in memory, that there has to be before the database is opened
+/// anew.
+const ROOM_TO_OPEN_MIB: u64 = 16;
+/// How long readers are waited for before it is tried again later.
 const READERS_MS: u64 = 10_000;
+/// How often it is looked whether there is room again.
+const LOOK_MS: u64 = 200;
 
 /// Before anything of a group is written.
 const BEFORE: &str = "store.before_write";
@@ -56,87 +58,6 @@ pub const STEPS: [&str; 2] = [BEFORE, AFTER];
 pub struct Proof(());
 
 impl Durable for Proof {}
-
-/// What will come of a commit.
-#[derive(Debug)]
-pub struct Receipt(oneshot::Receiver<Result<Proof, WriteError>>);
-
-impl Receipt {
-    /// Waits for it, on a thread that may wait.
-    pub fn wait(self) -> Result<Proof, WriteError> {
-        self.0.blocking_recv().unwrap_or(Err(WriteError::Closed))
-    }
-}
-
-impl Future for Receipt {
-    type Output = Result<Proof, WriteError>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let received = Pin::new(&mut self.0).poll(context);
-        received.map(|received| received.unwrap_or(Err(WriteError::Closed)))
-    }
-}
-
-/// What is to be known of a context; nothing if it is forgotten.
-pub(crate) type Description = (ContextId, Option<ContextRow>);
-
-/// Changes that are to be made durable.
-#[derive(Debug)]
-pub(crate) struct Asked {
-    pub(crate) changes: Changes,
-    pub(crate) must_sync: bool,
-    /// How often the database had been opened anew when this was made.
-    pub(crate) openings: u64,
-    /// What is known of a context once they are.
-    pub(crate) describes: Option<Description>,
-}
-
-/// The same on their way to the disk.
-#[derive(Debug)]
-pub(crate) struct Job {
-    asked: Asked,
-    done: oneshot::Sender<Result<Proof, WriteError>>,
-}
-
-#[derive(Debug)]
-pub(crate) enum Order {
-    Commit(Job),
-    Stop,
-}
-
-/// Where commits are handed in. Full: whoever hands in waits, or is told.
-pub(crate) type Queue = mpsc::Sender<Order>;
-
-/// Hands in changes, or says why they are not taken.
-pub(crate) fn hand_in(shared: &Shared, queue: &Queue, asked: Asked) -> Result<Receipt, NotTaken> {
-    if let Err(why) = shared.pulse.check()
-        && !(why == WriteError::Full && shared.has_room(0))
-    {
-        return Err(NotTaken::Refused(why));
-    }
-    let (done, receipt) = oneshot::channel();
-    let job = Job { asked, done };
-    match queue.try_send(Order::Commit(job)) {
-        Ok(()) => {
-            shared.metrics.waiting.inc();
-            Ok(Receipt(receipt))
-        }
-        Err(mpsc::error::TrySendError::Full(_)) => Err(NotTaken::Busy),
-        Err(mpsc::error::TrySendError::Closed(_)) => Err(NotTaken::Refused(WriteError::Closed)),
-    }
-}
-
-/// Why a commit was not taken. It may be handed in again.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum NotTaken {
-    /// As many commits wait for the disk as may. Try again once one is durable.
-    #[error("too many commits are waiting for the disk")]
-    Busy,
-    /// See there.
-    #[error(transparent)]
-    Refused(#[from] WriteError),
-}
 
 /// The thread that writes.
 #[derive(Debug)]
@@ -163,7 +84,8 @@ impl Thread {
     }
 
     fn run(mut self) {
-        while let Some(Order::Commit(first)) = self.orders.blocking_recv() {
+        let _watch = Watch(Arc::clone(&self.shared));
+        while let Some(Order::Commit(first)) = self.next() {
             let mut bytes = first.asked.changes.bytes();
             let (mut group, mut stops) = (vec![first], false);
             while group.len() < MOST_TOGETHER && bytes < MOST_BYTES && !stops {
@@ -185,6 +107,24 @@ impl Thread {
         self.close();
     }
 
+    /// The next order. While the disk is full it is looked now and then whether there is room again.
+    fn next(&mut self) -> Option<Order> {
+        loop {
+            if self.shared.pulse.check() != Err(WriteError::Full) {
+                return self.orders.blocking_recv();
+            }
+            match self.orders.try_recv() {
+                Ok(order) => return Some(order),
+                Err(TryRecvError::Disconnected) => return None,
+                Err(TryRecvError::Empty) => {
+                    std::thread::park_timeout(Duration::from_millis(LOOK_MS));
+                    // What it says is for whoever hands in something.
+                    self.make_ready().ok();
+                }
+            }
+        }
+    }
+
     /// Makes a group durable, or says why it is not.
     fn commit(&mut self, group: Vec<Job>, bytes: usize) {
         let metrics = self.shared.metrics.clone();
@@ -197,6 +137,9 @@ impl Thread {
         let (stale, group): (Vec<_>, Vec<_>) =
             group.into_iter().partition(|job| job.asked.openings != openings);
         answer(stale, &Err(WriteError::Stale));
+        if group.is_empty() {
+            return;
+        }
         let written = self.write(&group);
         match &written {
             Ok(()) => {
@@ -217,11 +160,15 @@ impl Thread {
 
     /// What was durably said of contexts is known from now on.
     fn describe(&self, group: &[Job]) {
-        for (id, row) in group.iter().filter_map(|job| job.asked.describes) {
+        let known = |job: &&Job| match job.asked.becomes {
+            Becomes::Known(row) => self.shared.contexts.read().get(&job.claim.id()) != Some(row),
+            Becomes::Forgotten => true,
+        };
+        for job in group.iter().filter(known) {
             let mut contexts = self.shared.contexts.write();
-            match row {
-                Some(row) => contexts.put(id, row),
-                None => contexts.remove(&id),
+            match job.asked.becomes {
+                Becomes::Known(row) => contexts.put(job.claim.id(), row),
+                Becomes::Forgotten => contexts.remove(&job.claim.id()),
             }
         }
     }
@@ -231,7 +178,9 @@ impl Thread {
         if let Err(why @ WriteError::Failed(_)) = self.shared.pulse.check() {
             return Err(why);
         }
-        if !self.shared.has_room(if self.in_doubt { ROOM_TO_OPEN } else { 0 }) {
+        let settings = &self.shared.settings;
+        let to_open = settings.wal_mib + settings.memory_mib + ROOM_TO_OPEN_MIB;
+        if !self.shared.has_room(if self.in_doubt { to_open * MIB } else { 0 }) {
             self.shared.pulse.set_full(true);
             return Err(WriteError::Full);
         }
@@ -245,7 +194,7 @@ impl Thread {
 
     fn write(&mut self, group: &[Job]) -> Result<(), WriteError> {
         let db = self.shared.db().map_err(|_| WriteError::Closed)?;
-        let batch = gather(&db, group).map_err(|why| self.fail(&why))?;
+        let batch = self.gather(&db, group).map_err(|why| self.fail(&why))?;
         let durability = self.shared.settings.durability;
         let mut sync =
             durability == Durability::Fsync || group.iter().any(|job| job.asked.must_sync);
@@ -260,6 +209,38 @@ impl Thread {
         }
         failpoint::step(SYNC_FAILS).map_err(|why| self.fail(&why.to_string()))?;
         failpoint::step(AFTER).map_err(|why| self.fail(&why.to_string()))
+    }
+
+    /// All changes of a group, and what has to be said of its contexts.
+    fn gather(&self, db: &Db, group: &[Job]) -> Result<WriteBatch, String> {
+        let families = db.families().map_err(|why| why.to_string())?;
+        let mut batch = WriteBatch::default();
+        for change in group.iter().flat_map(|job| &job.asked.changes.0) {
+            match change {
+                Change::Put(family, key, value) => batch.put_cf(families.of(*family), key, value),
+                Change::Remove(family, key) => batch.delete_cf(families.of(*family), key),
+                Change::RemoveRange(family, from, until) => {
+                    batch.delete_range_cf(families.of(*family), from, until);
+                }
+            }
+        }
+        let contexts = self.shared.contexts.read();
+        let meta = families.of(Family::Meta);
+        let cipher = self.shared.cipher.as_ref();
+        for job in group {
+            let id = job.claim.id();
+            let key = Meta::Context(id.as_bytes()).key();
+            match job.asked.becomes {
+                Becomes::Known(row) if contexts.get(&id) == Some(row) => {}
+                Becomes::Known(row) => {
+                    batch.put_cf(meta, &key, value::write(&row, &key, cipher));
+                    let key = Meta::NextContext.key();
+                    batch.put_cf(meta, &key, value::write(&contexts.next(), &key, cipher));
+                }
+                Becomes::Forgotten => batch.delete_cf(meta, &key),
+            }
+        }
+        Ok(batch)
     }
 
     /// What a failed write means.
@@ -278,14 +259,19 @@ impl Thread {
     }
 
     /// Closes the database and opens it again, so that it is known how its log ends. Until then reads go
-    /// on with what there is.
+    /// on with what there is; if somebody does not stop reading, it is tried again later.
     fn reopen(&self) -> Result<(), WriteError> {
         let Shared { folder, settings, memory, cipher, slot, contexts, .. } = &*self.shared;
         let before = std::mem::replace(&mut *slot.write(), Slot::Reopening);
-        // Whoever was told what was stored before is to ask again.
-        self.shared.opened_anew();
         if let Slot::Open(db) = before {
-            drop(last_of(db).ok_or_else(|| self.fail("somebody does not stop reading"))?);
+            match last_of(db) {
+                Ok(db) => drop(db),
+                Err(db) => {
+                    tracing::warn!("the database is not opened anew while somebody reads");
+                    *slot.write() = Slot::Open(db);
+                    return Err(WriteError::Full);
+                }
+            }
         }
         let opened = Db::open(folder, settings, memory, cipher.clone());
         let db = opened.map_err(|why| match is_full(why.as_ref()) {
@@ -293,13 +279,15 @@ impl Thread {
             false => self.fail(why.as_ref()),
         })?;
         // What was not acknowledged may have been written all the same.
-        *contexts.write() = Contexts::load(&db).map_err(|why| self.fail(&why.to_string()))?;
+        let found = Contexts::load(&db).map_err(|why| self.fail(&why.to_string()))?;
+        contexts.write().renew(found);
         *slot.write() = Slot::Open(Arc::new(db));
         tracing::warn!("the database was opened anew after the disk was full");
         Ok(())
     }
 
-    /// Nothing more comes. What waits is told so.
+    /// Nothing more comes. What waits is told so. What was written is moved to tables, so that after a clean
+    /// stop there is no log that could be damaged.
     fn close(mut self) {
         self.orders.close();
         while let Ok(order) = self.orders.try_recv() {
@@ -309,65 +297,52 @@ impl Thread {
         }
         let before = std::mem::replace(&mut *self.shared.slot.write(), Slot::Closed);
         let Slot::Open(db) = before else { return };
-        let failed = self.shared.pulse.check().is_err_and(|why| why != WriteError::Full);
-        if !failed && let Err(why) = db.rocks.flush_wal(true) {
-            tracing::warn!(%why, "the last sync failed");
+        let failed = self.shared.pulse.check().is_err();
+        if !failed && let Err(why) = flush(&db) {
+            tracing::warn!(why, "what was written could not be moved to tables");
         }
         match last_of(db) {
-            Some(db) => db.rocks.cancel_all_background_work(true),
-            None => tracing::warn!("the database is closed while somebody reads"),
+            Ok(db) => db.rocks.cancel_all_background_work(true),
+            Err(_) => tracing::warn!("the database is closed while somebody reads"),
         }
     }
 }
 
+/// Sees the thread end as it should not.
+struct Watch(Arc<Shared>);
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.pulse.condemn("the writer has panicked");
+        }
+    }
+}
+
+fn flush(db: &Db) -> Result<(), String> {
+    db.rocks.flush_wal(true).map_err(|why| why.to_string())?;
+    let families = db.families().map_err(|why| why.to_string())?;
+    let flushed = db.rocks.flush_cfs_opt(&families.all(), &FlushOptions::default());
+    flushed.map_err(|why| why.to_string())
+}
+
 /// The only one who holds it, once all others have let go.
-fn last_of(mut db: Arc<Db>) -> Option<Db> {
+fn last_of(mut db: Arc<Db>) -> Result<Db, Arc<Db>> {
     let until = Instant::now() + Duration::from_millis(READERS_MS);
     while Instant::now() < until {
         db = match Arc::try_unwrap(db) {
-            Ok(db) => return Some(db),
+            Ok(db) => return Ok(db),
             Err(db) => db,
         };
         std::thread::park_timeout(Duration::from_millis(1));
     }
-    None
+    Err(db)
 }
 
 fn answer(group: Vec<Job>, written: &Result<(), WriteError>) {
     for job in group {
-        let answer = written.clone().map(|()| Proof(()));
-        // Who does not wait for it any more knows why.
-        job.done.send(answer).ok();
+        job.answer(written.clone().map(|()| Proof(())));
     }
-}
-
-/// All changes of a group, in the order in which they were handed in.
-fn gather(db: &Db, group: &[Job]) -> Result<WriteBatch, String> {
-    let mut families = Vec::with_capacity(Family::ALL.len());
-    for family in Family::ALL {
-        families.push(db.family(family).map_err(|why| why.to_string())?);
-    }
-    let [meta, deltas, index, state, feed] = families.as_slice() else {
-        return Err("a family is missing".to_owned());
-    };
-    let handle = |family: Family| match family {
-        Family::Meta => meta,
-        Family::Deltas => deltas,
-        Family::Index => index,
-        Family::State => state,
-        Family::Feed => feed,
-    };
-    let mut batch = WriteBatch::default();
-    for change in group.iter().flat_map(|job| &job.asked.changes.0) {
-        match change {
-            Change::Put(family, key, value) => batch.put_cf(*handle(*family), key, value),
-            Change::Remove(family, key) => batch.delete_cf(*handle(*family), key),
-            Change::RemoveRange(family, from, until) => {
-                batch.delete_range_cf(*handle(*family), from, until);
-            }
-        }
-    }
-    Ok(batch)
 }
 
 fn is_full(why: &str) -> bool {

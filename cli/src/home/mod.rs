@@ -78,6 +78,11 @@ pub(crate) fn make(
     Ok(peer)
 }
 
+/// Whose home it is.
+pub(crate) fn peer(home: &Home) -> Result<PeerId, Failure> {
+    key::peer(home)
+}
+
 /// Makes a home from a backup, and says who its node is.
 pub(crate) fn restore(home: &Home, from: &Utf8Path) -> Result<PeerId, Failure> {
     let root = home.root();

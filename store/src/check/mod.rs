@@ -10,17 +10,20 @@
 mod agree;
 mod state;
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use camino::Utf8Path;
 use mangrove_config::store::Store as Settings;
 use mangrove_protocol::id::ContextId;
 use mangrove_protocol::view::{ForTable, Table, for_every_table};
+use rocksdb::IteratorMode;
 
 use crate::contexts::Contexts;
 use crate::db::Db;
-use crate::error::OpenError;
+use crate::error::{OpenError, ReadError};
 use crate::health::Pulse;
 use crate::open::Opening;
-use crate::schema::Family;
+use crate::schema::{Family, after};
 use crate::seal::DataKey;
 use crate::snapshot::{Direction, Snapshot};
 
@@ -105,6 +108,7 @@ pub fn check(
     };
     let pulse = Pulse::new();
     let of = about_rows(&db);
+    owners(&db, &contexts, &mut report);
     let mut looking = Looking { report, progress, of };
     for id in contexts.ids() {
         let Some(row) = contexts.get(&id) else { continue };
@@ -112,6 +116,50 @@ pub fn check(
         looking.look(&snapshot, depth);
     }
     Ok(looking.report)
+}
+
+/// Every row belongs to a context that the home knows, and to a table that this program knows.
+fn owners(db: &Db, contexts: &Contexts, report: &mut Report) {
+    let numbers = contexts.ids().into_iter().filter_map(|id| Some(contexts.get(&id)?.number));
+    let numbers: BTreeSet<u64> = numbers.collect();
+    if numbers.last().is_some_and(|last| *last >= contexts.next()) {
+        report.find(None, "contexts", "a number would be given twice".to_owned());
+    }
+    let mut tags = Tags::default();
+    for_every_table(&mut tags);
+    for family in Family::ALL.into_iter().filter(|family| *family != Family::Meta) {
+        let mut from = Vec::new();
+        while let Ok(Some(prefix)) = next_table(db, family, &from) {
+            let (number, tag) = prefix.split_at_checked(8).unwrap_or_default();
+            let number = <[u8; 8]>::try_from(number).map(u64::from_be_bytes);
+            if !number.is_ok_and(|number| numbers.contains(&number)) {
+                let what = "rows of a context that the home does not know".to_owned();
+                report.find(None, family.name(), what);
+            } else if tag.first().is_none_or(|tag| tags.0.get(tag) != Some(&family.name())) {
+                report.find(None, family.name(), "rows of no known table".to_owned());
+            }
+            let Some(past) = after(&prefix) else { break };
+            from = past;
+        }
+    }
+}
+
+/// What the first key from here on begins with: its context and table.
+fn next_table(db: &Db, family: Family, from: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
+    let mode = IteratorMode::From(from, rocksdb::Direction::Forward);
+    let first = db.rocks.iterator_cf(db.family(family)?, mode).next().transpose();
+    let first = first.map_err(|why| ReadError::of(family.name(), &why))?;
+    Ok(first.map(|(key, _)| key.get(..9).unwrap_or(&key).to_vec()))
+}
+
+/// The families in which tables lie, by tag.
+#[derive(Default)]
+struct Tags(BTreeMap<u8, &'static str>);
+
+impl ForTable for Tags {
+    fn table<T: Table>(&mut self) {
+        self.0.insert(T::TAG, Family::of::<T>().name());
+    }
 }
 
 fn about_rows(db: &Db) -> u64 {

@@ -1,6 +1,6 @@
 //! Whether the state is what the root says, and what the log makes of it.
 
-use mangrove_protocol::fold::{self, Unfoldable};
+use mangrove_protocol::fold::{self, FOLD_VERSION, Unfoldable};
 use mangrove_protocol::root::{Leaf, Root};
 use mangrove_protocol::view::{Counters, Items, Keys, Owns, Registers, Roots, Sets, Table};
 
@@ -10,8 +10,9 @@ use crate::snapshot::Snapshot;
 
 pub(super) fn compare(snapshot: &Snapshot<'_>, depth: Depth, find: &mut Find<'_>) {
     let own = snapshot.get::<Owns>(&()).ok().flatten().unwrap_or_default();
-    if own.rebuild.is_some() {
-        // The node goes on with it at its next start.
+    let by_other_rules = own.settled > 0 && own.fold_version != FOLD_VERSION;
+    if own.rebuild.is_some() || by_other_rules {
+        // The node makes it anew at its next start.
         return;
     }
     let kept = snapshot.get::<Roots>(&()).ok().flatten().unwrap_or_else(Root::empty);

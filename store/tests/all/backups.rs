@@ -4,6 +4,7 @@ use std::fs;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use mangrove_config::Home;
+use mangrove_protocol::id::PeerId;
 use mangrove_protocol::view::{Owns, View};
 use mangrove_store::backup::{BackupError, backup, restore};
 use mangrove_store::check::{Depth, check};
@@ -11,6 +12,8 @@ use mangrove_store::check::{Depth, check};
 use crate::book;
 use crate::house::{House, commit, count};
 use crate::replicas;
+
+const PEER: PeerId = PeerId::from_bytes([7; 32]);
 
 /// The home around a store.
 fn home(house: &House) -> Home {
@@ -34,10 +37,10 @@ fn what_was_there_when_a_backup_was_taken_is_restored() {
         }
     };
     write(0, 300);
-    let first = backup(&home(&house), &reader, &to(&house)).unwrap();
+    let first = backup(&home(&house), PEER, &reader, &to(&house)).unwrap();
     assert_eq!(first.contexts, 2);
     write(300, 310);
-    backup(&home(&house), &reader, &to(&house)).unwrap();
+    backup(&home(&house), PEER, &reader, &to(&house)).unwrap();
     write(310, 400);
     restore(&to(&house), &home(&elsewhere)).unwrap();
     let (_writer, restored) = elsewhere.open();
@@ -63,7 +66,7 @@ fn a_backup_that_is_taken_while_others_write_holds_whole_commits() {
             };
             std::thread::Builder::new().spawn_scoped(scope, write).unwrap();
         }
-        backup(&home(&house), &reader, &to(&house)).unwrap();
+        backup(&home(&house), PEER, &reader, &to(&house)).unwrap();
     });
     restore(&to(&house), &home(&elsewhere)).unwrap();
     let (_writer, restored) = elsewhere.open();
@@ -82,11 +85,11 @@ fn a_restored_node_goes_on_in_a_new_log_with_a_new_feed() {
         let own = |reader: &mangrove_store::Reader| {
             let reading = reader.begin().unwrap();
             let snapshot = reading.context(&context).unwrap();
-            (View::get::<Owns>(&snapshot, &()).unwrap(), snapshot.feed_start().generation)
+            (View::get::<Owns>(&snapshot, &()).unwrap(), snapshot.feed_start().unwrap().generation)
         };
         let (before, feed) = own(&reader);
         assert!(before.incarnation.is_some());
-        backup(&home(&house), &reader, &to(&house)).unwrap();
+        backup(&home(&house), PEER, &reader, &to(&house)).unwrap();
         restore(&to(&house), &home(&elsewhere)).unwrap();
         let (writer, restored) = elsewhere.open();
         let (after, new_feed) = own(&restored);
@@ -111,13 +114,18 @@ fn what_is_no_backup_is_told_apart() {
     let other = house.path().parent().unwrap().join("other");
     fs::create_dir(&other).unwrap();
     fs::write(other.join("letter.txt"), "dear").unwrap();
-    let refused = backup(&home(&house), &reader, &other);
+    let refused = backup(&home(&house), PEER, &reader, &other);
     assert!(matches!(refused, Err(BackupError::Occupied(_))), "{refused:?}");
     assert_eq!(fs::read_dir(&other).unwrap().count(), 1, "it is not touched");
     let elsewhere = House::new();
     assert!(matches!(restore(&other, &home(&elsewhere)), Err(BackupError::None(_))));
-    backup(&home(&house), &reader, &to(&house)).unwrap();
-    fs::write(to(&house).join("backup.toml"), "mangrove backup 7\n").unwrap();
+    backup(&home(&house), PEER, &reader, &to(&house)).unwrap();
+    let other = backup(&home(&house), PeerId::from_bytes([8; 32]), &reader, &to(&house));
+    assert!(matches!(other, Err(BackupError::OfAnother(_))), "{other:?}");
+    elsewhere.open().0.close();
+    let refused = restore(&to(&house), &home(&elsewhere));
+    assert!(matches!(refused, Err(BackupError::Occupied(_))), "{refused:?}");
+    fs::write(to(&house).join("backup.toml"), "format = 7\npeer = \"x\"\n").unwrap();
     assert!(matches!(restore(&to(&house), &home(&elsewhere)), Err(BackupError::Newer(_))));
 }
 
@@ -128,10 +136,10 @@ fn what_has_not_changed_is_not_copied_again() {
     let pen = writer.pen(book::context(1)).unwrap();
     (0..2_000).for_each(|at| commit(&pen, &book::commit(pen.context(), at)));
     let size = || bytes(&to(&house));
-    backup(&home(&house), &reader, &to(&house)).unwrap();
+    backup(&home(&house), PEER, &reader, &to(&house)).unwrap();
     let first = size();
     commit(&pen, &book::commit(pen.context(), 2_000));
-    backup(&home(&house), &reader, &to(&house)).unwrap();
+    backup(&home(&house), PEER, &reader, &to(&house)).unwrap();
     assert!(size() < first + first / 4, "{first} bytes became {}", size());
 }
 

@@ -14,7 +14,7 @@ use mangrove_protocol::view::{
 };
 use mangrove_sim::dice::Dice;
 use mangrove_store::check::{Depth, Report, check};
-use mangrove_store::{OpenError, Snapshot};
+use mangrove_store::{Health, NotTaken, OpenError, Snapshot, WriteError};
 
 use crate::house::{House, commit};
 use crate::replicas;
@@ -264,4 +264,47 @@ fn files(house: &House) -> Vec<(String, Vec<u8>)> {
     let mut files: Vec<_> = data.map(|path| (path.to_string(), fs::read(&path).unwrap())).collect();
     files.sort();
     files
+}
+
+/// A read that fails shows as one that finds nothing, and is told in the end.
+#[test]
+fn who_reads_what_is_damaged_is_told_before_anything_leaves() {
+    let house = House::new();
+    let context = replicas::lived(&house);
+    let (key, _) = any::<Registers>(&copy(&house, context));
+    house.overwrite("state", Registers::TAG, &mangrove_protocol::ordered::encode(&key));
+    let (writer, reader) = house.open();
+    let pen = writer.pen(context).unwrap();
+    let reading = pen.read(&reader).unwrap();
+    let snapshot = reading.context(&context).unwrap();
+    assert!(View::get::<Owns>(&snapshot, &()).is_some());
+    assert!(View::get::<Registers>(&snapshot, &key).is_none());
+    assert!(snapshot.finish().is_err());
+    assert!(matches!(reader.health(), Health::Failed(_)));
+    let nothing = Memory::default();
+    let mut over = Overlay::new(&nothing);
+    over.put::<Owns>((), Own::default());
+    let refused = pen.commit(&over.into_batch(), false);
+    assert!(matches!(refused, Err(NotTaken::Refused(WriteError::Failed(_)))), "{refused:?}");
+}
+
+#[test]
+fn a_node_that_stops_while_it_makes_state_anew_is_well() {
+    let house = House::new();
+    replicas::lived_until(&house, true);
+    let report = look(&house, Depth::Deep);
+    assert_eq!(report.findings, []);
+}
+
+#[test]
+fn rows_that_belong_to_nobody_are_found() {
+    let house = House::new();
+    replicas::lived(&house);
+    let stray = house.twin();
+    stray.overwrite("index", 200, b"key");
+    assert_eq!(look(&stray, Depth::Structure).findings[0].table, "index");
+    let house = house.twin();
+    house.forget_contexts();
+    let report = look(&house, Depth::Structure);
+    assert!(report.findings.iter().any(|it| it.what.contains("does not know")), "{report:?}");
 }

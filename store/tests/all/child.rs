@@ -19,6 +19,8 @@ pub(crate) struct Child {
     process: Process,
     lines: std::io::Lines<BufReader<ChildStdout>>,
     pub(crate) acknowledged: Acknowledged,
+    /// How many commits of each context were found afterwards.
+    pub(crate) counted: Acknowledged,
     /// What it could not do.
     pub(crate) complaints: Vec<String>,
     pub(crate) count: u64,
@@ -35,8 +37,9 @@ impl Child {
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut process = command.spawn().unwrap();
         let lines = BufReader::new(process.stdout.take().unwrap()).lines();
-        let (acknowledged, complaints) = (Acknowledged::new(), Vec::new());
-        Self { process, lines, acknowledged, complaints, count: 0 }
+        let (acknowledged, counted, complaints) =
+            (Acknowledged::new(), Acknowledged::new(), Vec::new());
+        Self { process, lines, acknowledged, counted, complaints, count: 0 }
     }
 
     /// Takes note of the next line; says whether there was one.
@@ -46,10 +49,15 @@ impl Child {
             self.complaints.push(complaint.to_owned());
             return true;
         }
-        let line = line.strip_prefix("= ").unwrap_or(&line);
-        let (context, number) = line.split_once(' ').unwrap();
-        self.count += 1;
-        self.acknowledged.insert(context.parse().unwrap(), number.parse().unwrap());
+        let counted = line.strip_prefix("= ");
+        let (context, number) = counted.unwrap_or(&line).split_once(' ').unwrap();
+        let (context, number) = (context.parse().unwrap(), number.parse().unwrap());
+        if counted.is_some() {
+            self.counted.insert(context, number);
+        } else {
+            self.count += 1;
+            self.acknowledged.insert(context, number);
+        }
         true
     }
 

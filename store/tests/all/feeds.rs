@@ -17,7 +17,7 @@ fn filled() -> (House, Writer, Reader) {
 }
 
 fn start(reader: &Reader) -> Cursor {
-    reader.begin().unwrap().context(&book::context(1)).unwrap().feed_start()
+    reader.begin().unwrap().context(&book::context(1)).unwrap().feed_start().unwrap()
 }
 
 fn page(reader: &Reader, after: Cursor, limit: usize) -> Page {
@@ -53,9 +53,9 @@ fn a_feed_goes_on_where_somebody_had_got_to() {
 fn what_was_trimmed_is_a_gap_and_what_is_left_is_told() {
     let (house, writer, reader) = filled();
     let first = start(&reader);
-    let mut pen = writer.pen(book::context(1)).unwrap();
-    pen.trim_feed(20).unwrap().unwrap().wait().unwrap();
-    assert!(pen.trim_feed(20).unwrap().is_none(), "there is nothing to trim");
+    let pen = writer.pen(book::context(1)).unwrap();
+    pen.trim_feed(20, &reader).unwrap().unwrap().wait().unwrap();
+    assert!(pen.trim_feed(20, &reader).unwrap().is_none(), "there is nothing to trim");
     drop(pen);
     writer.close();
     let (writer, reader) = house.open();
@@ -66,8 +66,8 @@ fn what_was_trimmed_is_a_gap_and_what_is_left_is_told() {
     assert_eq!(positions(&gapped), [20, 21, 22, 23, 24]);
     assert_eq!(page_of(20).gap, None);
     assert_eq!(page_of(30).gap, None);
-    let mut pen = writer.pen(book::context(1)).unwrap();
-    pen.trim_feed(LAST).unwrap().unwrap().wait().unwrap();
+    let pen = writer.pen(book::context(1)).unwrap();
+    pen.trim_feed(LAST + 100, &reader).unwrap().unwrap().wait().unwrap();
     let end = page(&reader, Cursor { next: LAST, ..first }, 5);
     assert_eq!((end.gap, end.items.len(), end.cursor.next), (None, 0, LAST));
 }
@@ -84,4 +84,33 @@ fn a_cursor_of_another_feed_or_of_the_future_is_a_gap() {
         assert_eq!((gap.after, gap.from), (strange, first));
         assert_eq!(positions(&page), [0, 1, 2]);
     }
+}
+
+/// What a page shows is of one moment, with the beginning that the feed had then.
+#[test]
+fn a_page_knows_of_a_trim_just_as_its_items_do() {
+    let (_house, writer, reader) = filled();
+    let first = start(&reader);
+    let reading = reader.begin().unwrap();
+    let before = reading.context(&book::context(1)).unwrap();
+    let pen = writer.pen(book::context(1)).unwrap();
+    pen.trim_feed(20, &reader).unwrap().unwrap().wait().unwrap();
+    let after = reading.context(&book::context(1)).unwrap();
+    let cursor = Cursor { next: 5, ..first };
+    let page = before.feed(cursor, 3).unwrap();
+    assert_eq!((page.gap, positions(&page)), (None, vec![5, 6, 7]));
+    let page = after.feed(cursor, 3).unwrap();
+    assert_eq!(page.gap.map(|gap| gap.from.next), Some(20));
+    assert_eq!(positions(&page), [20, 21, 22]);
+}
+
+#[test]
+fn what_comes_after_everything_was_trimmed_is_told() {
+    let (_house, writer, reader) = filled();
+    let first = start(&reader);
+    let pen = writer.pen(book::context(1)).unwrap();
+    pen.trim_feed(u64::MAX, &reader).unwrap().unwrap().wait().unwrap();
+    commit(&pen, &book::commit(pen.context(), LAST));
+    let page = page(&reader, Cursor { next: LAST, ..first }, 9);
+    assert_eq!((page.gap, positions(&page)), (None, vec![LAST]));
 }

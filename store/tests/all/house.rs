@@ -44,14 +44,35 @@ impl House {
         twin
     }
 
-    /// Has a program of another version write its format.
-    pub(crate) fn set_format(&self, format: u32) {
+    /// Overwrites the row of the first context that lies there with nonsense.
+    pub(crate) fn overwrite(&self, family: &str, tag: u8, key: &[u8]) {
+        let key = [&[0; 8][..], &[tag], key].concat();
+        self.raw(family, |database, family| database.put_cf(family, key, b"nonsense").unwrap());
+    }
+
+    /// The home knows no context any more.
+    pub(crate) fn forget_contexts(&self) {
+        self.raw("meta", |database, family| {
+            database
+                .delete_range_cf(family, b"context/".as_slice(), b"context0".as_slice())
+                .unwrap();
+        });
+    }
+
+    /// Does something behind the back of the store.
+    fn raw(&self, family: &str, act: impl FnOnce(&rocksdb::DB, &rocksdb::ColumnFamily)) {
         let path = self.path();
         let options = rocksdb::Options::default();
         let families = rocksdb::DB::list_cf(&options, &path).unwrap();
         let database = rocksdb::DB::open_cf(&options, &path, families).unwrap();
-        let meta = database.cf_handle("meta").unwrap();
-        database.put_cf(meta, b"format", format.to_le_bytes()).unwrap();
+        act(&database, database.cf_handle(family).unwrap());
+    }
+
+    /// Has a program of another version write its format.
+    pub(crate) fn set_format(&self, format: u32) {
+        self.raw("meta", |database, family| {
+            database.put_cf(family, b"format", format.to_le_bytes()).unwrap();
+        });
     }
 
     pub(crate) fn open(&self) -> (Writer, Reader) {

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use mangrove_store::{FORMAT, Health, OpenError, ReadError, Taken};
+use mangrove_store::{FORMAT, Health, NotTaken, OpenError, ReadError, Taken, WriteError};
 
 use crate::book;
 use crate::house::{House, commit, count};
@@ -100,4 +100,117 @@ fn a_store_that_is_well_says_so() {
     prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
     assert!(text.contains("store_commits_total 1\n"), "{text}");
     assert!(text.contains("# HELP store_memtable_bytes"), "{text}");
+}
+
+/// Whoever writes next sees what came of what was handed in before.
+#[test]
+fn a_context_is_free_once_all_that_was_handed_in_is_answered() {
+    let house = House::new();
+    let (writer, reader) = house.open();
+    let context = book::context(1);
+    for at in 0..200 {
+        let pen = writer.pen(context).unwrap();
+        assert_eq!(count(&reader, context), Ok(at));
+        let receipt = pen.commit(&book::commit(context, at), false).unwrap();
+        drop(pen);
+        // It may be answered by now, or not.
+        if let Ok(early) = writer.pen(context) {
+            assert_eq!(count(&reader, context), Ok(at + 1));
+            drop(early);
+        }
+        receipt.wait().unwrap();
+    }
+}
+
+#[test]
+fn a_context_that_is_forgotten_and_comes_back_at_once_loses_nothing() {
+    let house = House::new();
+    let (writer, reader) = house.open();
+    let context = book::context(1);
+    for round in 1..20 {
+        let pen = writer.pen(context).unwrap();
+        (0..round).for_each(|at| commit(&pen, &book::commit(context, at)));
+        assert_eq!(count(&reader, context), Ok(round));
+        pen.forget().unwrap().wait().unwrap();
+    }
+    let pen = writer.pen(context).unwrap();
+    commit(&pen, &book::commit(context, 0));
+    drop(pen);
+    writer.close();
+    assert_eq!(count(&house.open().1, context), Ok(1));
+}
+
+#[test]
+fn a_store_that_has_lost_the_file_it_is_opened_by_is_no_new_one() {
+    let house = House::new();
+    let (writer, _reader) = house.open();
+    let pen = writer.pen(book::context(1)).unwrap();
+    commit(&pen, &book::commit(pen.context(), 0));
+    drop(pen);
+    writer.close();
+    fs::remove_file(house.path().join("CURRENT")).unwrap();
+    for _ in 0..2 {
+        assert!(matches!(house.try_open(), Err(OpenError::Damaged { .. })));
+    }
+}
+
+#[test]
+fn a_store_can_be_closed_where_tasks_run() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let house = House::new();
+    runtime.block_on(async {
+        let (writer, reader) = house.open();
+        let pen = writer.pen(book::context(1)).unwrap();
+        for at in 0..10 {
+            let batch = book::commit(pen.context(), at);
+            pen.commit_in_turn(&batch, false).await.unwrap().await.unwrap();
+        }
+        assert_eq!(count(&reader, book::context(1)), Ok(10));
+        drop(writer);
+        let late = pen.commit_in_turn(&book::commit(pen.context(), 10), false).await;
+        assert_eq!(late.err(), Some(NotTaken::Refused(WriteError::Closed)));
+    });
+}
+
+/// After a clean stop nothing that was written is in a log alone.
+#[test]
+fn a_clean_stop_leaves_no_log_behind() {
+    let house = House::new();
+    let (writer, _reader) = house.open();
+    let pen = writer.pen(book::context(1)).unwrap();
+    (0..50).for_each(|at| commit(&pen, &book::commit(pen.context(), at)));
+    drop(pen);
+    writer.close();
+    for entry in house.path().read_dir_utf8().unwrap() {
+        let entry = entry.unwrap();
+        if entry.path().extension() == Some("log") {
+            fs::write(entry.path(), b"").unwrap();
+        }
+    }
+    assert_eq!(count(&house.open().1, book::context(1)), Ok(50));
+}
+
+#[test]
+fn a_context_has_one_commit_on_its_way_at_a_time() {
+    let house = House::new();
+    let (writer, reader) = house.open();
+    let pen = writer.pen(book::context(1)).unwrap();
+    let (mut next, mut refused) = (0, 0);
+    while refused < 20 {
+        let receipt = pen.commit(&book::commit(pen.context(), next), false).unwrap();
+        next += 1;
+        match pen.commit(&book::commit(pen.context(), next), false) {
+            Err(why) => {
+                assert_eq!(why, NotTaken::InFlight);
+                refused += 1;
+            }
+            // The one before was answered already.
+            Ok(second) => {
+                second.wait().unwrap();
+                next += 1;
+            }
+        }
+        receipt.wait().unwrap();
+        assert_eq!(count(&reader, pen.context()), Ok(next));
+    }
 }

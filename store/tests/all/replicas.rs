@@ -77,6 +77,18 @@ impl<'s> Node<'s> {
         }
     }
 
+    /// So many commits, and no more.
+    fn feed_some(&mut self, input: Input, commits: usize) {
+        let mut next = self.handle(input).commit;
+        for _ in 0..commits {
+            let Some(commit) = next.take() else { return };
+            let Place::Store(pen, _) = &self.place else { unreachable!() };
+            pen.commit(&commit.batch, commit.must_sync).unwrap().wait().unwrap();
+            next = self.handle(Input::Committed).commit;
+        }
+        assert!(next.is_some(), "there is more to do");
+    }
+
     fn feed(&mut self, input: Input) {
         let mut input = Some(input);
         while let Some(next) = input.take() {
@@ -150,11 +162,21 @@ impl ForTable for Same<'_> {
 
 /// Has a replica live in a house for a while, and leave; returns its context.
 pub(crate) fn lived(house: &House) -> ContextId {
+    lived_until(house, false)
+}
+
+/// The same; it may leave in the middle of making its state anew.
+pub(crate) fn lived_until(house: &House, rebuilding: bool) -> ContextId {
     let (writer, reader) = house.open();
     let (config, founding) = config();
     let pen = writer.pen(config.context).unwrap();
     let context = config.context;
-    Node::new(config, Place::Store(&pen, &reader)).live(&founding);
+    let mut node = Node::new(config, Place::Store(&pen, &reader));
+    node.live(&founding);
+    if rebuilding {
+        node.reboot();
+        node.feed_some(Input::Rebuild, 1);
+    }
     context
 }
 
