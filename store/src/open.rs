@@ -14,12 +14,11 @@ use rocksdb::{WriteBatch, WriteOptions};
 use tokio::sync::mpsc::error::TrySendError;
 use zeroize::Zeroizing;
 
-use crate::backup;
 use crate::cipher::Cipher;
 use crate::contexts::Contexts;
 use crate::db::{Db, Memory};
 use crate::error::{OpenError, ReadError};
-use crate::lock::{self, Lock};
+use crate::lock::Lock;
 use crate::migrate;
 use crate::pen::{Pen, Taken};
 use crate::queue::{Order, Queue};
@@ -144,19 +143,21 @@ impl Opening<'_> {
         Ok((db, lock))
     }
 
-    /// Whether there is no database yet. One that has lost the file by which it is opened is no new one.
+    /// Whether there is no database yet: nothing, or what a first start leaves that is ended early. One that
+    /// has lost the file by which it is opened is no new one.
     fn is_new(&self) -> Result<bool, OpenError> {
-        let mut entries = self.folder.read_dir_utf8().map_err(|why| self.disk(&why))?;
         if self.folder.join("CURRENT").exists() {
             return Ok(false);
         }
-        let is_ours = |name: &str| name == lock::NAME || name == backup::RESTORED;
-        let stray =
-            entries.find(|entry| entry.as_ref().is_ok_and(|entry| !is_ours(entry.file_name())));
-        match stray {
-            None => Ok(true),
-            Some(_) => Err(self.damaged(&"the file CURRENT is missing")),
+        for entry in self.folder.read_dir_utf8().map_err(|why| self.disk(&why))? {
+            let entry = entry.map_err(|why| self.disk(&why))?;
+            let bytes = entry.metadata().map_err(|why| self.disk(&why))?.len();
+            let kind = entry.path().extension().unwrap_or_default();
+            if bytes > 0 && ["sst", "blob", "log"].contains(&kind) {
+                return Err(self.damaged(&"the file CURRENT is missing"));
+            }
         }
+        Ok(true)
     }
 
     fn unopened(&self, why: &rocksdb::Error) -> OpenError {
@@ -172,7 +173,13 @@ impl Opening<'_> {
         let db = make(self.folder, self.settings, &memory, cipher(key));
         let db = db.map_err(|why| self.unopened(&why))?;
         match db.format().map_err(|why| self.unread(&why))? {
-            None => self.begin(&db)?,
+            None => {
+                let contexts = Contexts::load(&db).map_err(|why| self.unread(&why))?;
+                if !contexts.ids().is_empty() {
+                    return Err(self.damaged(&"it does not say in which format it is"));
+                }
+                self.begin(&db)?;
+            }
             Some(found) if found > FORMAT => {
                 return Err(OpenError::Newer { path: self.path(), found, known: FORMAT });
             }

@@ -214,3 +214,21 @@ fn a_context_has_one_commit_on_its_way_at_a_time() {
         assert_eq!(count(&reader, pen.context()), Ok(next));
     }
 }
+
+/// What is left then holds nothing that anybody was told of.
+#[test]
+fn a_first_start_that_is_ended_early_is_begun_again() {
+    let house = House::new();
+    house.open().0.close();
+    let beginnings = ["MANIFEST", "OPTIONS", "IDENTITY", "LOCK", "LOG"];
+    for entry in house.path().read_dir_utf8().unwrap() {
+        let entry = entry.unwrap();
+        if !beginnings.iter().any(|name| entry.file_name().starts_with(name)) {
+            fs::remove_file(entry.path()).unwrap();
+        }
+    }
+    let (writer, reader) = house.open();
+    let pen = writer.pen(book::context(1)).unwrap();
+    commit(&pen, &book::commit(pen.context(), 0));
+    assert_eq!(count(&reader, pen.context()), Ok(1));
+}
