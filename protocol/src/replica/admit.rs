@@ -132,7 +132,7 @@ impl Replica {
         from: PeerId,
         delta: &Delta,
     ) -> Result<Taken, Refused> {
-        if self.turned_away(delta.log()).is_some_and(|first| first < delta.seq()) {
+        if self.worth_asking(delta.log()).is_some_and(|last| last < delta.seq()) {
             return Err(Refused::ParkingFull);
         }
         let kept = self.loose.keep(from, delta);

@@ -55,6 +55,15 @@ impl Parking {
         waiting.saturating_add(bytes) > self.max_by_member
     }
 
+    /// Whether so much more may wait, and an eighth of all that may.
+    pub(super) fn has_room_to_spare(&self, member: PeerId, bytes: u64) -> bool {
+        let waiting = self.by_member.get(&member).copied().unwrap_or_default();
+        let fits = |waiting: u64, max: u64| {
+            waiting == 0 || waiting.saturating_add(bytes).saturating_add(max / 8) <= max
+        };
+        fits(waiting, self.max_by_member) && fits(self.total, self.max_total)
+    }
+
     fn is_full(&self, member: PeerId, bytes: u64) -> bool {
         self.member_is_full(member, bytes) || self.total.saturating_add(bytes) > self.max_total
     }
@@ -142,7 +151,7 @@ impl Replica {
         }
         let is_his = self.parking.member_is_full(member, bytes);
         let full = if is_his { Full::Member } else { Full::Context };
-        self.crowd.turn_away(delta.tip(), full);
+        self.crowd.turn_away(delta.tip(), bytes, full);
         Err(Refused::ParkingFull)
     }
 
@@ -267,7 +276,7 @@ impl Replica {
     /// Bytes of a member wait no more.
     fn depart(&mut self, member: PeerId, bytes: u64) {
         self.parking.leave(member, bytes);
-        self.crowd.leave(member);
+        self.crowd.leave(member, &self.parking);
     }
 
     /// Those for which something has changed since the last step can go on.

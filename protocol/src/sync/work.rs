@@ -5,7 +5,7 @@
 //! sessions are told apart by numbers that are never used twice, the end of an old one cannot touch
 //! what a new one was asked for.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::chain::MOST_UNSIGNED;
 use super::compare::Name;
@@ -108,8 +108,8 @@ impl Row {
         self.waiting.insert(after, until);
     }
 
-    /// Sets up to where the log may be asked for; returns who was asked for more.
-    fn limit(&mut self, limit: Option<u64>) -> Vec<Link> {
+    /// Sets up to where the log may be asked for; returns who was asked for how much more.
+    fn limit(&mut self, limit: Option<u64>) -> Vec<(Link, u64)> {
         if std::mem::replace(&mut self.limit, limit) == limit {
             return Vec::new();
         }
@@ -125,8 +125,9 @@ impl Row {
             at = at.max(until);
         }
         self.put_back(at, offered.unwrap_or_default());
-        let beyond = |lease: &&Lease| lease.own > self.within(lease.own);
-        self.leased.iter().filter(beyond).map(|lease| lease.link).collect()
+        let beyond =
+            |lease: &Lease| lease.own.saturating_sub(self.within(lease.own).max(lease.after));
+        self.leased.iter().map(|lease| (lease.link, beyond(lease))).collect()
     }
 
     /// Everything up to a place is held now.
@@ -218,12 +219,25 @@ impl Work {
     }
 
     /// Looks up for each log which goes on in a row up to where it may be asked for, and returns who was
-    /// asked for more.
-    pub fn limit(&mut self, limit: impl Fn(&LogId) -> Option<u64>) -> BTreeSet<Link> {
-        let rows = self.rows.iter_mut();
-        let beyond = rows.flat_map(|(log, row)| row.limit(limit(log))).collect();
+    /// asked for how many places more.
+    pub fn limit(&mut self, limit: impl Fn(&LogId) -> Option<u64>) -> BTreeMap<Link, u64> {
+        let mut beyond = BTreeMap::new();
+        for (log, row) in &mut self.rows {
+            for (link, places) in row.limit(limit(log)) {
+                *beyond.entry(link).or_default() += places;
+            }
+        }
         self.forget_unoffered();
         beyond
+    }
+
+    /// What a session offers of a log is not wanted.
+    pub fn decline(&mut self, link: Link, log: &LogId) {
+        if let Some(row) = self.rows.get_mut(log) {
+            row.offers.remove(&link);
+            row.take_back(|of| of == link);
+        }
+        self.forget_unoffered();
     }
 
     /// What a session is to be asked for: of each log that it offers about the same part, so that

@@ -219,7 +219,11 @@ impl Desk {
 
     /// What is wrong with its books, if anything is.
     pub fn fault(&self) -> Option<&'static str> {
-        self.work.fault(|link| self.sessions.contains_key(&link))
+        let is_asked = |link: Link| {
+            let forgets = self.config.planted.has(Bug::ForgetWants);
+            self.sessions.get(&link).is_some_and(|it| forgets || !it.wants.is_empty())
+        };
+        self.work.fault(is_asked)
     }
 
     /// Takes an event and says what follows. `now_ms` is of a clock that never goes back.

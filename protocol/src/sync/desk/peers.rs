@@ -10,6 +10,8 @@ const GATHER_MS: u64 = 100;
 const MOST_DOUBLINGS: u32 = 6;
 /// For how long a pause is, the first time.
 const PAUSE_MS: u64 = 30_000;
+/// How long it is between two pauses.
+const OPEN_MS: u64 = 2_000;
 /// How often that is doubled at most.
 const MOST_STRIKES: u32 = 5;
 
@@ -17,11 +19,13 @@ const MOST_STRIKES: u32 = 5;
 #[derive(Debug, Default)]
 pub(super) struct Pause {
     until_ms: u64,
+    /// Until when it is not left alone again.
+    open_until_ms: u64,
     strikes: u32,
 }
 
 impl Pause {
-    fn is_on(&self, now_ms: u64) -> bool {
+    pub(super) const fn is_on(&self, now_ms: u64) -> bool {
         self.until_ms > now_ms
     }
 
@@ -30,11 +34,15 @@ impl Pause {
         self.strikes = self.strikes.saturating_add(1);
     }
 
-    /// Whether it is over; the next one begins.
+    /// Whether it is over, for a while, so that more than one gets a chance; then the next one begins.
     pub(super) fn is_over(&mut self, now_ms: u64) -> bool {
+        if self.open_until_ms > now_ms {
+            return true;
+        }
         let is_over = !self.is_on(now_ms);
         if is_over {
-            self.begin(now_ms);
+            self.open_until_ms = now_ms + OPEN_MS;
+            self.begin(self.open_until_ms);
         }
         is_over
     }

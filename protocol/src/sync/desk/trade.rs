@@ -5,6 +5,7 @@ use super::{Desk, Link, Step};
 use crate::delta::Delta;
 use crate::id::{LogId, Plane, Seq};
 use crate::planted::Bug;
+use crate::replica::Replica;
 use crate::sync::ledger::Offence;
 use crate::sync::message::Refused;
 use crate::sync::round::{Gift, Offer, Share, Span};
@@ -12,6 +13,8 @@ use crate::sync::session::takes_part;
 use crate::sync::work::MOST_BRANCHED;
 use crate::view::{Places, View};
 
+/// So many places that are not worth asking for any more are asked back.
+const MUCH: u64 = 256;
 /// Wants of one session at once: while one is on its way, the next is made.
 const WANTS: usize = 2;
 
@@ -38,8 +41,10 @@ impl Desk {
     fn consider<V>(&mut self, link: Link, offer: &Offer, step: &Step<'_, V>) {
         let full = offer.log.filter(|log| step.replica.turned_away(log).is_some());
         let branches = full.filter(|_| offer.span == Span::Branches);
-        if branches.is_none_or(|log| self.crowded.entry(log).or_default().is_over(step.now_ms)) {
-            self.work.offer(link, offer);
+        let mut is_over = |log| self.crowded.entry(log).or_default().is_over(step.now_ms);
+        match branches.filter(|log| !is_over(*log)) {
+            None => self.work.offer(link, offer),
+            Some(log) => self.work.decline(link, &log),
         }
     }
 
@@ -105,11 +110,16 @@ impl Desk {
         if !std::mem::replace(&mut self.is_crowded, is_crowded) && !is_crowded {
             return;
         }
-        self.crowded.retain(|log, _| step.replica.turned_away(log).is_some());
-        let limit = |log: &LogId| step.replica.turned_away(log).map(Seq::get);
+        // What was let in at last may be turned away again at once: how often that was is remembered.
+        self.crowded.retain(|log, pause| {
+            step.replica.turned_away(log).is_some() || pause.is_on(step.now_ms)
+        });
+        let limit = |log: &LogId| step.replica.worth_asking(log).map(Seq::get);
         let beyond = self.work.limit(limit);
         self.hand.drop_useless(&self.work);
-        for link in beyond {
+        // What is on its way comes with what is good, so little of it is let come.
+        let much = beyond.into_iter().filter(|(_, places)| *places >= MUCH);
+        for link in much.map(|(link, _)| link).collect::<Vec<_>>() {
             self.relieve(link, step);
         }
     }
@@ -199,10 +209,11 @@ impl Desk {
         routine.session.recheck(step.view);
         let Some((_, offers)) = routine.session.offers() else { return };
         let open = offers.filter(|offer| routine.governance.get(&offer.name) != Some(&offer.span));
-        let shares = open.map(|offer| Share { name: offer.name, span: offer.span });
-        let (mut shares, branches): (Vec<_>, Vec<_>) =
-            shares.partition(|share| share.span != Span::Branches);
-        shares.extend(branches.into_iter().take(MOST_BRANCHED));
+        let (mut open, branches): (Vec<_>, Vec<_>) =
+            open.partition(|offer| offer.span != Span::Branches);
+        open.extend(branches.into_iter().take(MOST_BRANCHED));
+        let worth = |offer: &Offer| worth_asking(offer, step.replica);
+        let shares: Vec<_> = open.iter().filter_map(worth).collect();
         if shares.is_empty() {
             if self.governs(link) {
                 self.governing = None;
@@ -215,7 +226,7 @@ impl Desk {
         }
         if !taken {
             self.governing = Some((link, step.now_ms));
-            routine.governance.extend(shares.iter().map(|share| (share.name, share.span)));
+            routine.governance.extend(open.iter().map(|offer| (offer.name, offer.span)));
             self.want(link, shares, step);
         }
     }
@@ -305,4 +316,17 @@ impl Desk {
             self.carry_out(link, said, step);
         }
     }
+}
+
+/// What of an offer of governance is worth asking for.
+fn worth_asking(offer: &Offer, replica: &Replica) -> Option<Share> {
+    let Offer { name, log, span } = *offer;
+    let last = log.and_then(|log| replica.worth_asking(&log)).map(Seq::get);
+    let span = match (span, last) {
+        (Span::Row { after, until }, Some(last)) => Span::Row { after, until: until.min(last) },
+        (Span::Branches, Some(_)) => return None,
+        (span, None) => span,
+    };
+    let is_empty = matches!(span, Span::Row { after, until } if after >= until);
+    (!is_empty).then_some(Share { name, span })
 }

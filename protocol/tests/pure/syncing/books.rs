@@ -37,7 +37,7 @@ impl Books {
     }
 
     fn step(&mut self) {
-        let what = self.dice.below(8);
+        let what = self.dice.below(9);
         let (number, places) = (self.dice.below(3), self.dice.below(200) as u64);
         let number = u8::try_from(number).unwrap();
         let Some(link) = self.someone().filter(|_| what > 0) else {
@@ -62,11 +62,15 @@ impl Books {
                 self.work.take_back(link);
                 self.asked.get_mut(&link).unwrap().clear();
             }
+            8 => {
+                self.work.decline(link, &log(number));
+                self.asked.get_mut(&link).unwrap().retain(|(of, ..)| *of != number);
+            }
             6 => {
                 // Of one log nothing is asked for beyond a place, until that changes.
                 let limit = (places > 20).then_some(places);
                 let beyond = self.work.limit(|of| limit.filter(|_| *of == log(number)));
-                for link in beyond {
+                for link in beyond.into_keys().filter(|link| link.0 % 2 == 0) {
                     self.work.take_back(link);
                     self.asked.get_mut(&link).unwrap().clear();
                 }
