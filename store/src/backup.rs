@@ -19,7 +19,7 @@ use rocksdb::Env;
 use rocksdb::backup::{BackupEngine, BackupEngineOptions, RestoreOptions};
 
 use crate::error::{OpenError, ReadError};
-use crate::lock::Lock;
+use crate::lock::{self, Lock};
 use crate::reader::Reader;
 
 /// Backups of the database that are kept: this one, and the one before in case this one is cut short.
@@ -28,6 +28,8 @@ const KEPT: usize = 2;
 const FORMAT: u32 = 1;
 /// Says what a folder is.
 const MARK: &str = "backup.toml";
+/// The same while it is written.
+const MARK_DRAFT: &str = "backup.toml.draft";
 
 /// Why there is no backup, or no home made from one.
 #[derive(Debug, thiserror::Error)]
@@ -81,8 +83,11 @@ pub fn backup(
     reader: &Reader,
     to: &Utf8Path,
 ) -> Result<Backup, BackupError> {
-    prepare(to, of)?;
+    let failed = |why| BackupError::File { path: to.to_owned(), why };
+    DirBuilder::new().mode(0o700).recursive(true).create(to).map_err(failed)?;
+    refuse_foreign(to)?;
     let _lock = Lock::take(to)?;
+    prepare(to, of)?;
     let files = to.join("home");
     for path in parts(home).into_iter().filter(|path| path.exists()) {
         copy(&path, &files)?;
@@ -138,23 +143,34 @@ fn engine(folder: &Utf8Path) -> Result<BackupEngine, BackupError> {
     BackupEngine::open(&options, &Env::new().map_err(database)?).map_err(database)
 }
 
-/// Makes the folder of a backup, unless it is one of this node already.
+/// Leaves alone what is neither empty nor a backup, or what one begins with.
+fn refuse_foreign(folder: &Utf8Path) -> Result<(), BackupError> {
+    let failed = |why| BackupError::File { path: folder.to_owned(), why };
+    let begins = [lock::NAME, MARK, MARK_DRAFT];
+    for entry in folder.read_dir_utf8().map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        if !begins.contains(&entry.file_name()) {
+            return recognise(folder).map(drop).map_err(|why| match why {
+                BackupError::None(path) => BackupError::Occupied(path),
+                why => why,
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Makes the folder a backup of this node, unless it is one of another.
 fn prepare(to: &Utf8Path, of: PeerId) -> Result<(), BackupError> {
     let failed = |why| BackupError::File { path: to.to_owned(), why };
-    let mut folders = DirBuilder::new();
-    folders.mode(0o700).recursive(true);
-    folders.create(to).map_err(failed)?;
-    if to.read_dir_utf8().map_err(failed)?.next().is_some() {
-        let whose = recognise(to).map_err(|why| match why {
-            BackupError::None(path) => BackupError::Occupied(path),
-            why => why,
-        })?;
-        if whose != of.to_string() {
-            return Err(BackupError::OfAnother(to.to_owned()));
-        }
+    match recognise(to) {
+        Ok(whose) if whose != of.to_string() => return Err(BackupError::OfAnother(to.to_owned())),
+        Ok(_) | Err(BackupError::None(_)) => {}
+        Err(why) => return Err(why),
     }
     let mark = format!("# A backup of a home of Mangrove.\nformat = {FORMAT}\npeer = \"{of}\"\n");
     write(&to.join(MARK), mark.as_bytes())?;
+    let mut folders = DirBuilder::new();
+    folders.mode(0o700).recursive(true);
     folders.create(to.join("home")).map_err(failed)?;
     folders.create(to.join("store")).map_err(failed)
 }

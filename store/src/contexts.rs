@@ -69,6 +69,11 @@ impl Contexts {
         self.rows.get(id).copied()
     }
 
+    /// The same, of one of which nothing may be durable yet.
+    pub(crate) fn begun(&self, id: &ContextId) -> Option<ContextRow> {
+        self.rows.get(id).or_else(|| self.begun.get(id)).copied()
+    }
+
     pub(crate) fn ids(&self) -> Vec<ContextId> {
         self.rows.keys().copied().collect()
     }
@@ -80,8 +85,8 @@ impl Contexts {
 
     /// A context that may be new: it gets a number that no other ever has.
     pub(crate) fn begin(&mut self, id: ContextId, generation: u64) -> ContextRow {
-        if let Some(row) = self.rows.get(&id).or_else(|| self.begun.get(&id)) {
-            return *row;
+        if let Some(row) = self.begun(&id) {
+            return row;
         }
         let row = ContextRow { number: self.next, generation, feed_from: 0 };
         self.next += 1;

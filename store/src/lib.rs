@@ -43,7 +43,7 @@ mod writer;
 pub use error::{OpenError, ReadError, WriteError};
 pub use health::Health;
 pub use open::{Writer, open};
-pub use pen::{Pen, Taken};
+pub use pen::{Pen, Taken, Unforgotten};
 pub use queue::{NotTaken, Receipt};
 pub use reader::{Reader, Reading};
 pub use schema::FORMAT;

@@ -9,7 +9,7 @@ use rustix::fs::{FlockOperation, flock};
 use crate::error::OpenError;
 
 /// The file that whoever has the store open holds.
-const NAME: &str = "in-use";
+pub(crate) const NAME: &str = "in-use";
 /// Bytes of it that are read.
 const MOST_BYTES: u64 = 32;
 

@@ -145,7 +145,7 @@ impl Opening<'_> {
 
     /// Whether there is no database yet: nothing, or what a first start leaves that is ended early. One that
     /// has lost the file by which it is opened is no new one.
-    fn is_new(&self) -> Result<bool, OpenError> {
+    pub(crate) fn is_new(&self) -> Result<bool, OpenError> {
         if self.folder.join("CURRENT").exists() {
             return Ok(false);
         }

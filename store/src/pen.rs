@@ -19,6 +19,17 @@ use crate::shared::Shared;
 #[error("somebody writes to this context already")]
 pub struct Taken;
 
+/// A context that was to be forgotten and is not.
+#[derive(Debug, thiserror::Error)]
+#[error("the context is not forgotten: {why}")]
+pub struct Unforgotten {
+    /// What it is written to with.
+    pub pen: Box<Pen>,
+    /// Why.
+    #[source]
+    pub why: NotTaken,
+}
+
 /// What a context writes with: one at a time for each, and one commit at a time with it. Take it first, and
 /// then look with [`Pen::read`] at what there is to go on from.
 #[derive(Debug)]
@@ -56,7 +67,7 @@ impl Pen {
     /// context makes the home know it.
     pub fn commit(&self, batch: &Batch, must_sync: bool) -> Result<Receipt, NotTaken> {
         let changes = self.encoded(batch);
-        self.hand_in(changes, must_sync, Becomes::Known(self.row()))
+        self.hand_in(changes, must_sync, Becomes::Written)
     }
 
     /// The same, after waiting for a place in the queue.
@@ -66,7 +77,7 @@ impl Pen {
         must_sync: bool,
     ) -> Result<Receipt, NotTaken> {
         let changes = self.encoded(batch);
-        let asked = self.asked(changes, must_sync, Becomes::Known(self.row()))?;
+        let asked = self.asked(changes, must_sync, Becomes::Written)?;
         hand_in_in_turn(&self.claim, &self.queue, asked).await
     }
 
@@ -89,20 +100,20 @@ impl Pen {
         }
         let (from, until) = (row.number().table::<Feed>(), row.number().key::<Feed>(&before));
         let changes = Changes(vec![Change::RemoveRange(Family::Feed, from, until)]);
-        let becomes = Becomes::Known(ContextRow { feed_from: before, ..row });
-        self.hand_in(changes, false, becomes).map(Some)
+        self.hand_in(changes, false, Becomes::Trimmed(before)).map(Some)
     }
 
-    /// Forgets the whole context.
-    pub fn forget(self) -> Result<Receipt, NotTaken> {
+    /// Forgets the whole context. If that is not taken, the pen is as it was.
+    pub fn forget(self) -> Result<Receipt, Unforgotten> {
         let prefix = self.row.number().prefix();
         let mut changes = Changes::default();
+        // No number is so high that nothing comes after it.
+        let until = after(&prefix).unwrap_or_default();
         for family in Family::ALL.into_iter().filter(|family| *family != Family::Meta) {
-            let no_number = || WriteError::Failed("no number is left".to_owned());
-            let until = after(&prefix).ok_or_else(no_number)?;
-            changes.0.push(Change::RemoveRange(family, prefix.to_vec(), until));
+            changes.0.push(Change::RemoveRange(family, prefix.to_vec(), until.clone()));
         }
-        self.hand_in(changes, true, Becomes::Forgotten)
+        let handed_in = self.hand_in(changes, true, Becomes::Forgotten);
+        handed_in.map_err(|why| Unforgotten { pen: Box::new(self), why })
     }
 
     fn shared(&self) -> &Shared {

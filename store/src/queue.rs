@@ -50,11 +50,27 @@ pub enum NotTaken {
     Refused(#[from] WriteError),
 }
 
-/// What the store knows of a context once a commit of it is durable.
+/// What becomes of a context with a commit of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Becomes {
-    Known(ContextRow),
+    /// It is written to.
+    Written,
+    /// Its feed begins at this position.
+    Trimmed(u64),
     Forgotten,
+}
+
+impl Becomes {
+    /// What the store knows of it then, if it knew this before.
+    pub(crate) fn of(self, before: ContextRow) -> Option<ContextRow> {
+        match self {
+            Self::Written => Some(before),
+            Self::Trimmed(from) => {
+                Some(ContextRow { feed_from: from.max(before.feed_from), ..before })
+            }
+            Self::Forgotten => None,
+        }
+    }
 }
 
 /// Changes that are to be made durable.
@@ -73,16 +89,28 @@ pub(crate) struct Job {
     pub(crate) claim: Arc<Claim>,
     pub(crate) asked: Asked,
     done: oneshot::Sender<Result<Proof, WriteError>>,
+    _way: Way,
+}
+
+/// A commit is on its way for as long as this is there, however it ends.
+#[derive(Debug)]
+struct Way(Arc<Claim>);
+
+impl Drop for Way {
+    fn drop(&mut self) {
+        self.0.end();
+        self.0.shared().metrics.waiting.dec();
+    }
 }
 
 impl Job {
     /// Says what came of it.
     pub(crate) fn answer(self, answer: Result<Proof, WriteError>) {
-        self.claim.end();
+        let Self { claim, done, _way, .. } = self;
         // Whoever is told may want to write again at once, or to hand the right on.
-        drop(self.claim);
+        drop((_way, claim));
         // Who does not wait for it any more knows why.
-        self.done.send(answer).ok();
+        done.send(answer).ok();
     }
 }
 
@@ -103,17 +131,9 @@ pub(crate) fn hand_in(
 ) -> Result<Receipt, NotTaken> {
     let (job, receipt) = begin(claim, asked)?;
     match queue.try_send(Order::Commit(job)) {
-        Ok(()) => {
-            claim.shared().metrics.waiting.inc();
-            Ok(receipt)
-        }
-        Err(why) => {
-            claim.end();
-            Err(match why {
-                TrySendError::Full(_) => NotTaken::Busy,
-                TrySendError::Closed(_) => WriteError::Closed.into(),
-            })
-        }
+        Ok(()) => Ok(receipt),
+        Err(TrySendError::Full(_)) => Err(NotTaken::Busy),
+        Err(TrySendError::Closed(_)) => Err(WriteError::Closed.into()),
     }
 }
 
@@ -126,7 +146,6 @@ pub(crate) async fn hand_in_in_turn(
     let place = queue.reserve().await.map_err(|_| WriteError::Closed)?;
     let (job, receipt) = begin(claim, asked)?;
     place.send(Order::Commit(job));
-    claim.shared().metrics.waiting.inc();
     Ok(receipt)
 }
 
@@ -135,8 +154,10 @@ fn begin(claim: &Arc<Claim>, asked: Asked) -> Result<(Job, Receipt), NotTaken> {
     if !claim.begin() {
         return Err(NotTaken::InFlight);
     }
+    claim.shared().metrics.waiting.inc();
     let (done, receipt) = oneshot::channel();
-    Ok((Job { claim: Arc::clone(claim), asked, done }, Receipt(receipt)))
+    let (claim, _way) = (Arc::clone(claim), Way(Arc::clone(claim)));
+    Ok((Job { claim, asked, done, _way }, Receipt(receipt)))
 }
 
 /// A full disk is looked at again, so that who asks is not refused for longer than need be.

@@ -20,11 +20,11 @@ use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TryRecvError;
 
 use crate::batch::Change;
-use crate::contexts::Contexts;
+use crate::contexts::{ContextRow, Contexts};
 use crate::db::Db;
 use crate::error::WriteError;
 use crate::lock::Lock;
-use crate::queue::{Becomes, Job, Order, Queue};
+use crate::queue::{Job, Order, Queue};
 use crate::schema::{Family, Meta};
 use crate::shared::{MIB, Shared, Slot};
 use crate::value;
@@ -36,8 +36,10 @@ const MOST_BYTES: usize = 4 * 1024 * 1024;
 /// Room on the disk, beside the log and what is in memory, that there has to be before the database is opened
 /// anew.
 const ROOM_TO_OPEN_MIB: u64 = 16;
-/// How long readers are waited for before it is tried again later.
-const READERS_MS: u64 = 10_000;
+/// So often it is looked whether nobody reads just now, before readers are kept waiting.
+const MOST_PATIENCE: u32 = 50;
+/// How long those who still read are waited for, before it is tried again later.
+const READERS_MS: u64 = 5_000;
 /// How often it is looked whether there is room again.
 const LOOK_MS: u64 = 200;
 
@@ -66,6 +68,8 @@ pub(crate) struct Thread {
     orders: mpsc::Receiver<Order>,
     /// The disk filled up while something was written: how the log ends shows when it is opened anew.
     in_doubt: bool,
+    /// How often it may still be tried to find nobody reading.
+    patience: u32,
     /// Held until the database is closed.
     _lock: Lock,
 }
@@ -78,7 +82,7 @@ impl Thread {
     ) -> std::io::Result<(Queue, JoinHandle<()>)> {
         let most = usize::try_from(shared.settings.queue).unwrap_or(usize::MAX);
         let (queue, orders) = mpsc::channel(most);
-        let thread = Self { shared, orders, in_doubt: false, _lock: lock };
+        let thread = Self { shared, orders, in_doubt: false, patience: MOST_PATIENCE, _lock: lock };
         let builder = std::thread::Builder::new().name("store-writer".to_owned());
         Ok((queue, builder.spawn(move || thread.run())?))
     }
@@ -98,7 +102,6 @@ impl Thread {
                     Err(_) => break,
                 }
             }
-            self.shared.metrics.waiting.dec_by(i64::try_from(group.len()).unwrap_or(i64::MAX));
             self.commit(group, bytes);
             if stops {
                 break;
@@ -160,17 +163,24 @@ impl Thread {
 
     /// What was durably said of contexts is known from now on.
     fn describe(&self, group: &[Job]) {
-        let known = |job: &&Job| match job.asked.becomes {
-            Becomes::Known(row) => self.shared.contexts.read().get(&job.claim.id()) != Some(row),
-            Becomes::Forgotten => true,
-        };
-        for job in group.iter().filter(known) {
+        for job in group {
+            let id = job.claim.id();
+            let known = self.shared.contexts.read().get(&id);
+            let becomes = self.becomes(job);
+            if becomes == known {
+                continue;
+            }
             let mut contexts = self.shared.contexts.write();
-            match job.asked.becomes {
-                Becomes::Known(row) => contexts.put(job.claim.id(), row),
-                Becomes::Forgotten => contexts.remove(&job.claim.id()),
+            match becomes {
+                Some(row) => contexts.put(id, row),
+                None => contexts.remove(&id),
             }
         }
+    }
+
+    /// What is known of a context once a commit of it is durable.
+    fn becomes(&self, job: &Job) -> Option<ContextRow> {
+        job.asked.becomes.of(self.shared.contexts.read().begun(&job.claim.id())?)
     }
 
     /// Whether anything can be written; opens the database anew if that has to be done first.
@@ -224,20 +234,20 @@ impl Thread {
                 }
             }
         }
-        let contexts = self.shared.contexts.read();
         let meta = families.of(Family::Meta);
         let cipher = self.shared.cipher.as_ref();
         for job in group {
             let id = job.claim.id();
+            let known = self.shared.contexts.read().get(&id);
             let key = Meta::Context(id.as_bytes()).key();
-            match job.asked.becomes {
-                Becomes::Known(row) if contexts.get(&id) == Some(row) => {}
-                Becomes::Known(row) => {
+            match self.becomes(job) {
+                becomes if becomes == known => {}
+                Some(row) => {
                     batch.put_cf(meta, &key, value::write(&row, &key, cipher));
-                    let key = Meta::NextContext.key();
-                    batch.put_cf(meta, &key, value::write(&contexts.next(), &key, cipher));
+                    let (key, next) = (Meta::NextContext.key(), self.shared.contexts.read().next());
+                    batch.put_cf(meta, &key, value::write(&next, &key, cipher));
                 }
-                Becomes::Forgotten => batch.delete_cf(meta, &key),
+                None => batch.delete_cf(meta, &key),
             }
         }
         Ok(batch)
@@ -258,25 +268,21 @@ impl Thread {
         WriteError::Failed(why.to_owned())
     }
 
-    /// Closes the database and opens it again, so that it is known how its log ends. Until then reads go
-    /// on with what there is; if somebody does not stop reading, it is tried again later.
-    fn reopen(&self) -> Result<(), WriteError> {
-        let Shared { folder, settings, memory, cipher, slot, contexts, .. } = &*self.shared;
-        let before = std::mem::replace(&mut *slot.write(), Slot::Reopening);
-        if let Slot::Open(db) = before {
-            match last_of(db) {
-                Ok(db) => drop(db),
-                Err(db) => {
-                    tracing::warn!("the database is not opened anew while somebody reads");
-                    *slot.write() = Slot::Open(db);
-                    return Err(WriteError::Full);
-                }
-            }
+    /// Closes the database and opens it again, so that it is known how its log ends. Reads go on with what there
+    /// is until nobody reads for a moment; only if that does not come are new ones kept waiting.
+    fn reopen(&mut self) -> Result<(), WriteError> {
+        let shared = Arc::clone(&self.shared);
+        let Shared { folder, settings, memory, cipher, slot, contexts, .. } = &*shared;
+        if let Some(db) = self.take_database() {
+            drop(db?);
         }
         let opened = Db::open(folder, settings, memory, cipher.clone());
         let db = opened.map_err(|why| match is_full(why.as_ref()) {
             true => WriteError::Full,
-            false => self.fail(why.as_ref()),
+            false => {
+                *slot.write() = Slot::Closed;
+                self.fail(why.as_ref())
+            }
         })?;
         // What was not acknowledged may have been written all the same.
         let found = Contexts::load(&db).map_err(|why| self.fail(&why.to_string()))?;
@@ -284,6 +290,26 @@ impl Thread {
         *slot.write() = Slot::Open(Arc::new(db));
         tracing::warn!("the database was opened anew after the disk was full");
         Ok(())
+    }
+
+    /// The database, once nobody else has it; nothing if it is not open.
+    fn take_database(&mut self) -> Option<Result<Db, WriteError>> {
+        let slot = &self.shared.slot;
+        let mut open = slot.write();
+        let Slot::Open(db) = &*open else { return None };
+        let is_read = Arc::strong_count(db) > 1;
+        if is_read && self.patience > 0 {
+            self.patience -= 1;
+            return Some(Err(WriteError::Full));
+        }
+        self.patience = MOST_PATIENCE;
+        let Slot::Open(db) = std::mem::replace(&mut *open, Slot::Reopening) else { return None };
+        drop(open);
+        Some(last_of(db).map_err(|db| {
+            tracing::warn!("the database is not opened anew while somebody reads");
+            *slot.write() = Slot::Open(db);
+            WriteError::Full
+        }))
     }
 
     /// Nothing more comes. What waits is told so. What was written is moved to tables, so that after a clean

@@ -23,7 +23,7 @@ use crate::db::Db;
 use crate::error::{OpenError, ReadError};
 use crate::health::Pulse;
 use crate::open::Opening;
-use crate::schema::{Family, after};
+use crate::schema::{Family, Meta, after};
 use crate::seal::DataKey;
 use crate::snapshot::{Direction, Snapshot};
 
@@ -90,7 +90,17 @@ pub fn check(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Report, OpenError> {
     let mut report = Report::default();
-    let opened = Opening { folder, settings }.read_only(key);
+    let opening = Opening { folder, settings };
+    match opening.is_new() {
+        Ok(true) => return Ok(report),
+        Ok(false) => {}
+        Err(OpenError::Damaged { why, .. }) => {
+            report.find(None, "database", why);
+            return Ok(report);
+        }
+        Err(why) => return Err(why),
+    }
+    let opened = opening.read_only(key);
     let (db, _lock) = match opened {
         Ok(opened) => opened,
         Err(OpenError::Damaged { why, .. }) => {
@@ -122,14 +132,23 @@ pub fn check(
 fn owners(db: &Db, contexts: &Contexts, report: &mut Report) {
     let numbers = contexts.ids().into_iter().filter_map(|id| Some(contexts.get(&id)?.number));
     let numbers: BTreeSet<u64> = numbers.collect();
-    if numbers.last().is_some_and(|last| *last >= contexts.next()) {
-        report.find(None, "contexts", "a number would be given twice".to_owned());
+    let next = db.meta::<u64>(Meta::NextContext).ok().flatten().unwrap_or_default();
+    if numbers.last().is_some_and(|last| *last >= next) || numbers.len() < contexts.ids().len() {
+        report.find(None, "contexts", "a number is given twice, or would be".to_owned());
     }
     let mut tags = Tags::default();
     for_every_table(&mut tags);
     for family in Family::ALL.into_iter().filter(|family| *family != Family::Meta) {
         let mut from = Vec::new();
-        while let Ok(Some(prefix)) = next_table(db, family, &from) {
+        loop {
+            let prefix = match next_table(db, family, &from) {
+                Ok(Some(prefix)) => prefix,
+                Ok(None) => break,
+                Err(why) => {
+                    report.find(None, family.name(), why.to_string());
+                    break;
+                }
+            };
             let (number, tag) = prefix.split_at_checked(8).unwrap_or_default();
             let number = <[u8; 8]>::try_from(number).map(u64::from_be_bytes);
             if !number.is_ok_and(|number| numbers.contains(&number)) {
@@ -138,7 +157,10 @@ fn owners(db: &Db, contexts: &Contexts, report: &mut Report) {
             } else if tag.first().is_none_or(|tag| tags.0.get(tag) != Some(&family.name())) {
                 report.find(None, family.name(), "rows of no known table".to_owned());
             }
-            let Some(past) = after(&prefix) else { break };
+            // A key that is too short is passed by itself.
+            let is_short = prefix.len() < 9;
+            let past = if is_short { Some([&prefix[..], &[0]].concat()) } else { after(&prefix) };
+            let Some(past) = past else { break };
             from = past;
         }
     }

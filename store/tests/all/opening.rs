@@ -232,3 +232,29 @@ fn a_first_start_that_is_ended_early_is_begun_again() {
     commit(&pen, &book::commit(pen.context(), 0));
     assert_eq!(count(&reader, pen.context()), Ok(1));
 }
+
+/// A trim that is on its way when a commit waits for its place is not undone by it.
+#[test]
+fn a_commit_in_turn_keeps_what_was_trimmed_meanwhile() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let mut house = House::new();
+    house.settings.queue = 1;
+    runtime.block_on(async {
+        let (writer, reader) = house.open();
+        let pen = writer.pen(book::context(1)).unwrap();
+        for at in 0..30 {
+            let batch = book::commit(pen.context(), at);
+            pen.commit_in_turn(&batch, false).await.unwrap().await.unwrap();
+        }
+        let trim = pen.trim_feed(10, &reader).unwrap().unwrap();
+        let batch = book::commit(pen.context(), 30);
+        // Refused if the trim is still on its way when there is a place.
+        if let Ok(receipt) = pen.commit_in_turn(&batch, false).await {
+            receipt.await.unwrap();
+        }
+        trim.await.unwrap();
+        let reading = reader.begin().unwrap();
+        let snapshot = reading.context(&pen.context()).unwrap();
+        assert_eq!(snapshot.feed_start().unwrap().next, 10);
+    });
+}
