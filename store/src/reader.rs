@@ -1,16 +1,19 @@
 //! Reading, beside whatever is written.
 
+use std::fmt;
 use std::sync::Arc;
 
 use mangrove_protocol::id::ContextId;
+use mangrove_protocol::view::Table;
 use prometheus_client::registry::Registry;
+use rocksdb::ReadOptions;
 use tokio::sync::watch;
 
 use crate::db::Db;
 use crate::error::ReadError;
 use crate::health::Health;
 use crate::shared::Shared;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Snapshot, look_up};
 
 /// Reads, as many as want to.
 #[derive(Debug, Clone)]
@@ -26,7 +29,8 @@ impl Reader {
     /// Begins to read. To be let go of soon: when the disk was full, the database is opened anew once
     /// nobody reads.
     pub fn begin(&self) -> Result<Reading, ReadError> {
-        Ok(Reading { db: self.shared.db()?, shared: Arc::clone(&self.shared) })
+        let (db, shared) = (self.shared.db()?, Arc::clone(&self.shared));
+        Ok(Reading { db, shared, at_now: ReadOptions::default() })
     }
 
     /// The contexts of this home.
@@ -52,15 +56,29 @@ impl Reader {
 }
 
 /// Somebody who reads.
-#[derive(Debug)]
 pub struct Reading {
     db: Arc<Db>,
     shared: Arc<Shared>,
+    /// How a row is looked up as it is.
+    at_now: ReadOptions,
+}
+
+impl fmt::Debug for Reading {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reading").field("db", &self.db).finish_non_exhaustive()
+    }
 }
 
 impl Reading {
     pub(crate) fn rocks(&self) -> &rocksdb::DB {
         &self.db.rocks
+    }
+
+    /// The row of a context under a key, as it is now. One row is of one moment by itself.
+    pub fn get<T: Table>(&self, id: &ContextId, key: &T::Key) -> Result<Option<T::Row>, ReadError> {
+        let row = self.shared.contexts.read().get(id).ok_or(ReadError::UnknownContext)?;
+        let found = look_up::<T>(&self.db, row.number(), key, &self.at_now);
+        found.inspect_err(|why| self.shared.pulse.note(why))
     }
 
     /// A context as it is now. What this shows is durable.

@@ -82,7 +82,7 @@ impl<'r> Snapshot<'r> {
 
     /// The row under a key.
     pub fn get<T: Table>(&self, key: &T::Key) -> Result<Option<T::Row>, ReadError> {
-        self.noted(self.look_up::<T>(key))
+        self.noted(look_up::<T>(self.db, self.context, key, &self.at_moment))
     }
 
     /// The rows between two bounds.
@@ -119,27 +119,6 @@ impl<'r> Snapshot<'r> {
         options
     }
 
-    fn look_up<T: Table>(&self, key: &T::Key) -> Result<Option<T::Row>, ReadError> {
-        let key = self.context.key::<T>(key);
-        let family = self.db.family_of::<T>()?;
-        let found = self.db.rocks.get_pinned_cf_opt(family, &key, &self.at_moment);
-        let value = found.map_err(|why| ReadError::of(T::NAME, &why))?;
-        value.map(|value| self.row::<T>(&key, &value)).transpose()
-    }
-
-    fn row<T: Table>(&self, key: &[u8], value: &[u8]) -> Result<T::Row, ReadError> {
-        let damaged = |why: String| ReadError::Damaged { table: T::NAME, why };
-        let row: T::Row = value::read(value, key, self.db.cipher.as_ref())
-            .map_err(|why| damaged(why.to_string()))?;
-        // The id of a delta is the hash of it.
-        if let Some(delta) = raw_any(&row).downcast_ref::<Delta>()
-            && !key.ends_with(DeltaId::as_bytes(&delta.id()))
-        {
-            return Err(damaged(format!("{} lies where another delta belongs", delta.id())));
-        }
-        Ok(row)
-    }
-
     /// A read that fails may have to end everything.
     fn noted<R>(&self, read: Result<R, ReadError>) -> Result<R, ReadError> {
         read.inspect_err(|error| {
@@ -148,6 +127,33 @@ impl<'r> Snapshot<'r> {
             self.failed.set(error.clone()).ok();
         })
     }
+}
+
+/// The row under a key, as it is or was.
+pub(crate) fn look_up<T: Table>(
+    db: &Db,
+    context: Number,
+    key: &T::Key,
+    at: &ReadOptions,
+) -> Result<Option<T::Row>, ReadError> {
+    let key = context.key::<T>(key);
+    let found = db.rocks.get_pinned_cf_opt(db.family_of::<T>()?, &key, at);
+    let value = found.map_err(|why| ReadError::of(T::NAME, &why))?;
+    value.map(|value| row::<T>(db, &key, &value)).transpose()
+}
+
+/// The row whose value lies under a key.
+fn row<T: Table>(db: &Db, key: &[u8], value: &[u8]) -> Result<T::Row, ReadError> {
+    let damaged = |why: String| ReadError::Damaged { table: T::NAME, why };
+    let row: T::Row =
+        value::read(value, key, db.cipher.as_ref()).map_err(|why| damaged(why.to_string()))?;
+    // The id of a delta is the hash of it.
+    if let Some(delta) = raw_any(&row).downcast_ref::<Delta>()
+        && !key.ends_with(DeltaId::as_bytes(&delta.id()))
+    {
+        return Err(damaged(format!("{} lies where another delta belongs", delta.id())));
+    }
+    Ok(row)
 }
 
 fn raw_any<R: 'static>(row: &R) -> &dyn Any {
@@ -216,7 +222,8 @@ impl<'s, T: Table> Rows<'s, T> {
         };
         let unreadable = || ReadError::Damaged { table: T::NAME, why: "a key is none".to_owned() };
         let read = read_key::<T>(key).ok_or_else(unreadable);
-        let read = read.and_then(|name| Ok((name, self.snapshot.row::<T>(key, value)?)));
+        let db = self.snapshot.db;
+        let read = read.and_then(|name| Ok((name, row::<T>(db, key, value)?)));
         match (&read, self.direction) {
             (Err(_), _) => self.rows = None,
             (Ok(_), Direction::Forward) => rows.next(),

@@ -216,6 +216,7 @@ impl ForTable for Comparison<'_> {
                 }
             }
             assert_eq!(View::get::<T>(self.snapshot, key), self.memory.get::<T>(key));
+            assert_eq!(self.snapshot.get::<T>(key).unwrap(), self.memory.get::<T>(key));
         }
     }
 }
@@ -230,6 +231,29 @@ impl Comparison<'_> {
         let found = self.snapshot.rows::<T>((from, until), Direction::Reverse);
         assert!(found.map(Result::unwrap).map(|(key, _)| key).eq(wanted.into_iter().rev()));
     }
+}
+
+/// One row as it is now, also of a moment that has passed.
+#[test]
+fn a_row_is_read_as_it_is_now() {
+    let house = House::new();
+    let (writer, reader) = house.open();
+    let pen = writer.pen(context(0)).unwrap();
+    let put = |order: u64, id: u8| {
+        let nothing = Memory::default();
+        let mut over = Overlay::new(&nothing);
+        over.put::<History>(order, DeltaId::from_bytes([id; 32]));
+        commit(&pen, &over.into_batch());
+    };
+    put(1, 1);
+    let reading = reader.begin().unwrap();
+    let before = reading.context(&context(0)).unwrap();
+    put(1, 2);
+    let (now, then) = (reading.get::<History>(&context(0), &1), before.get::<History>(&1));
+    assert_eq!(now, Ok(Some(DeltaId::from_bytes([2; 32]))));
+    assert_eq!(then, Ok(Some(DeltaId::from_bytes([1; 32]))));
+    assert_eq!(reading.get::<History>(&context(0), &7), Ok(None));
+    assert!(reading.get::<History>(&context(1), &1).is_err());
 }
 
 #[test]
