@@ -285,7 +285,10 @@ impl Thread {
             }
         })?;
         // What was not acknowledged may have been written all the same.
-        let found = Contexts::load(&db).map_err(|why| self.fail(&why.to_string()))?;
+        let found = Contexts::load(&db).map_err(|why| {
+            *slot.write() = Slot::Closed;
+            self.fail(&why.to_string())
+        })?;
         contexts.write().renew(found);
         *slot.write() = Slot::Open(Arc::new(db));
         tracing::warn!("the database was opened anew after the disk was full");

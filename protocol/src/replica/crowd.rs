@@ -64,8 +64,8 @@ impl Crowd {
         }
     }
 
-    /// Something of a member waits no more. It is asked again for what there is room for now, and to spare:
-    /// otherwise little that leaves would bring much, again and again.
+    /// Something of a member has left. What fits by that, with room to spare, is asked for again; without the
+    /// spare room little that leaves would bring much, again and again.
     pub(super) fn leave(&mut self, member: PeerId, parking: &Parking) {
         let fits = |log: &LogId, away: &Away| {
             (away.full == Full::Context || log.author == member)
