@@ -83,6 +83,16 @@ impl Home {
         self.root.join("store")
     }
 
+    /// Where peers were met. Lost without harm.
+    pub fn peers_file(&self) -> Utf8PathBuf {
+        self.root.join("peers.json")
+    }
+
+    /// The peers that are banned.
+    pub fn bans_file(&self) -> Utf8PathBuf {
+        self.root.join("bans.json")
+    }
+
     /// What exists only while the node runs.
     pub fn run_folder(&self) -> Utf8PathBuf {
         self.root.join("run")

@@ -23,6 +23,12 @@ impl Unfit {
         Self { hint: Some(hint.into()), ..self }
     }
 
+    /// Says so if a number is not in its range.
+    pub(crate) fn outside(value: u64, least: u64, most: u64) -> Option<Self> {
+        let is_outside = value < least || value > most;
+        is_outside.then(|| Self::new(format!("{value} is not between {least} and {most}")))
+    }
+
     fn wrong_type(expected: &str, found: &Value) -> Self {
         Self::new(format!("expected {expected}, found {}", article(found.type_name())))
     }

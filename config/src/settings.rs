@@ -52,6 +52,7 @@ impl Settings {
             self.twice(),
             self.same_port(),
             self.nameless_bootstrap(),
+            self.network.out_of_range(),
             self.store.out_of_range(),
         ];
         rules.into_iter().flatten().collect()
@@ -141,6 +142,13 @@ mod tests {
         let why = "3 is not between 4 and 65536";
         check(&[("store", "memory_mib", "3")], &[("store.memory_mib", why)]);
         check(&[("store", "queue", "0")], &[("store.queue", "0 is not between 1 and 65536")]);
+    }
+
+    #[test]
+    fn numbers_of_the_network_have_bounds() {
+        check(&[("network", "connections", "1")], &[]);
+        let why = "0 is not between 1 and 65536";
+        check(&[("network", "streams", "0")], &[("network.streams", why)]);
     }
 
     #[test]

@@ -31,9 +31,9 @@ impl Store {
             ("store.min_free_mib", self.min_free_mib, 0, 1 << 30),
             ("store.queue", self.queue, 1, 65_536),
         ];
-        let out = |(_, value, least, most): &(&str, u64, u64, u64)| value < least || value > most;
-        let (key, value, least, most) = rules.into_iter().find(out)?;
-        Some((key, Unfit::new(format!("{value} is not between {least} and {most}"))))
+        rules.into_iter().find_map(|(key, value, least, most)| {
+            Unfit::outside(value, least, most).map(|unfit| (key, unfit))
+        })
     }
 }
 

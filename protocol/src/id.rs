@@ -142,10 +142,18 @@ impl PeerId {
         &self.0
     }
 
+    /// The bytes of the libp2p PeerId: a multihash that holds the key.
+    pub fn to_multihash(self) -> Vec<u8> {
+        [PEER_PREFIX.as_slice(), &self.0].concat()
+    }
+
+    /// The peer with this libp2p PeerId; `None` if its key is not an Ed25519 key.
+    pub fn from_multihash(bytes: &[u8]) -> Option<Self> {
+        bytes.strip_prefix(&PEER_PREFIX)?.try_into().ok().map(Self)
+    }
+
     fn text(&self) -> String {
-        let mut bytes = PEER_PREFIX.to_vec();
-        bytes.extend_from_slice(&self.0);
-        bs58::encode(bytes).into_string()
+        bs58::encode(self.to_multihash()).into_string()
     }
 }
 
@@ -177,8 +185,7 @@ impl FromStr for PeerId {
             }
             _ => shape.clone(),
         })?;
-        let key = bytes.strip_prefix(&PEER_PREFIX).filter(|_| written == bytes.len());
-        key.and_then(|key| key.try_into().ok()).map(Self).ok_or(shape)
+        bytes.get(..written).and_then(Self::from_multihash).ok_or(shape)
     }
 }
 
@@ -361,6 +368,8 @@ mod tests {
             prop_assert_eq!(delta.to_string().parse(), Ok(delta));
             let peer = PeerId::from_bytes(bytes);
             prop_assert_eq!(peer.to_string().parse(), Ok(peer));
+            prop_assert_eq!(PeerId::from_multihash(&peer.to_multihash()), Some(peer));
+            prop_assert_eq!(PeerId::from_multihash(&bytes), None);
         }
 
         #[test]

@@ -55,6 +55,11 @@ impl NodeKeys {
         PeerId::from_bytes(self.signing.verifying_key().to_bytes())
     }
 
+    /// The secret half of the Ed25519 key, for the transport, which proves by it who this node is.
+    pub fn mesh_secret(&self) -> Zeroizing<[u8; ID_BYTES]> {
+        Zeroizing::new(self.signing.to_bytes())
+    }
+
     /// The public key that sealed boxes for this node are made out to.
     pub fn kem_public(&self) -> KemPublic {
         KemPublic { key: x25519_dalek::PublicKey::from(&self.kem).to_bytes() }
