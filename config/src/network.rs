@@ -31,7 +31,7 @@ section! {
         /// Memory for messages that wait to be judged, in MiB.
         messages_mib: u64 = 16,
         /// Messages a second that one peer may hand on. Who exceeds it for long is turned away.
-        messages_per_second: u64 = 4_000,
+        messages_per_second: u64 = 2_000,
         /// Orders to the network that wait to be carried out.
         commands: u64 = 1_024,
     }

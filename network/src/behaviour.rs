@@ -12,19 +12,19 @@ use prometheus_client::registry::Registry;
 
 use crate::door::Door;
 use crate::error::StartError;
-use crate::gossip::{self, Gossip};
+use crate::gossip::{self, Gossip, Sieve};
 use crate::stream::behaviour::Streams;
 
 /// What this node says it speaks.
 const FAMILY: &str = "/mangrove/1";
 /// Handshakes at a time, each way.
-const PENDING: u32 = 64;
-/// Connections to one peer at a time: both may dial at once, over both transports.
-const PER_PEER: u32 = 4;
+const PENDING: u32 = 512;
+/// Connections to one peer at a time: both may dial at once.
+const PER_PEER: u32 = 3;
 /// Above this share of the machine's memory in this process, nobody else is let in.
 const MEMORY_SHARE: f64 = 0.8;
 /// How often a peer is asked whether it is there.
-pub(crate) const PING: Duration = Duration::from_secs(4);
+const PING: Duration = Duration::from_secs(4);
 /// Streams that a peer may be negotiating at a time on one connection.
 pub(crate) const NEGOTIATING: usize = 32;
 
@@ -37,7 +37,7 @@ pub(crate) struct Behaviour {
     pub(crate) gossip: Gossip,
     pub(crate) identify: identify::Behaviour,
     ping: ping::Behaviour,
-    mdns: Toggle<mdns::tokio::Behaviour>,
+    pub(crate) mdns: Toggle<mdns::tokio::Behaviour>,
     pub(crate) streams: Streams,
 }
 
@@ -45,17 +45,18 @@ impl Behaviour {
     pub(crate) fn new(
         keypair: &Keypair,
         settings: &Network,
-        streams: Streams,
+        (streams, sieve): (Streams, &Sieve),
         registry: &mut Registry,
     ) -> Result<Self, StartError> {
-        let gossip = gossip::behaviour(keypair, settings, registry).map_err(StartError::Setup)?;
+        let gossip =
+            gossip::behaviour(keypair, settings, sieve, registry).map_err(StartError::Setup)?;
         let identify = identify::Config::new(FAMILY.to_owned(), keypair.public())
             .with_agent_version(format!("mangrove/{}", env!("CARGO_PKG_VERSION")))
             .with_push_listen_addr_updates(true)
             .with_cache_size(0);
         let ping = ping::Config::new().with_interval(PING).with_timeout(Duration::from_secs(20));
         Ok(Self {
-            door: Door::new(),
+            door: Door::new(settings.connections),
             limits: connection_limits::Behaviour::new(limits(settings)),
             memory: memory_connection_limits::Behaviour::with_max_percentage(MEMORY_SHARE),
             gossip,

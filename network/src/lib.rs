@@ -27,6 +27,7 @@ mod network;
 mod news;
 mod notebook;
 mod overview;
+mod patience;
 mod peers;
 mod quota;
 mod stall;

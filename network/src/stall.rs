@@ -1,7 +1,9 @@
-//! A connection that fails when the other side stops reading.
+//! A connection that fails when the other side falls silent, or stops reading.
 //!
-//! Without this a peer that hangs while its system keeps the connection would be held for ever:
-//! TCP itself waits without end, and so does the closing of what was not yet sent.
+//! Each side asks the other every few seconds whether it is there, so silence means that it is not.
+//! Without this a peer that hangs while its system keeps the connection would be held for ever: TCP
+//! itself waits without end, and so does the orderly closing of what was not yet sent. A connection
+//! that fails ends at once.
 
 use std::io;
 use std::pin::Pin;
@@ -11,35 +13,46 @@ use std::time::Duration;
 use libp2p::futures::{AsyncRead, AsyncWrite};
 use tokio::time::{Sleep, sleep};
 
-/// Bytes both ways, with an end to waiting for room.
+/// Bytes both ways, with an end to waiting for them.
 #[derive(Debug)]
 pub(crate) struct Stall<S> {
     inner: S,
+    silence: Wait,
+    blockage: Wait,
+}
+
+/// How long nothing has moved in one direction.
+#[derive(Debug)]
+struct Wait {
     patience: Duration,
-    /// Runs from the first attempt to write for which there was no room.
-    waiting: Option<Pin<Box<Sleep>>>,
+    /// Runs from the first attempt that came to nothing.
+    since: Option<Pin<Box<Sleep>>>,
+    why: &'static str,
 }
 
 impl<S> Stall<S> {
-    pub(crate) const fn new(inner: S, patience: Duration) -> Self {
-        Self { inner, patience, waiting: None }
+    /// Fails when nothing comes, or nothing is taken, for so long.
+    pub(crate) const fn new(inner: S, silence: Duration, blockage: Duration) -> Self {
+        let silence = Wait { patience: silence, since: None, why: "the other side is silent" };
+        let why = "the other side has stopped reading";
+        Self { inner, silence, blockage: Wait { patience: blockage, since: None, why } }
     }
+}
 
-    /// What becomes of an attempt to write.
+impl Wait {
+    /// What becomes of an attempt.
     fn settle<T>(
         &mut self,
         cx: &mut Context<'_>,
         attempt: Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
         if attempt.is_ready() {
-            self.waiting = None;
+            self.since = None;
             return attempt;
         }
         let patience = self.patience;
-        let waiting = self.waiting.get_or_insert_with(|| Box::pin(sleep(patience)));
-        waiting.as_mut().poll(cx).map(|()| {
-            Err(io::Error::new(io::ErrorKind::TimedOut, "the other side has stopped reading"))
-        })
+        let since = self.since.get_or_insert_with(|| Box::pin(sleep(patience)));
+        since.as_mut().poll(cx).map(|()| Err(io::Error::new(io::ErrorKind::TimedOut, self.why)))
     }
 }
 
@@ -49,7 +62,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Stall<S> {
         cx: &mut Context<'_>,
         buffer: &mut [u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().inner).poll_read(cx, buffer)
+        let this = self.get_mut();
+        let attempt = Pin::new(&mut this.inner).poll_read(cx, buffer);
+        this.silence.settle(cx, attempt)
     }
 }
 
@@ -61,7 +76,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Stall<S> {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let attempt = Pin::new(&mut this.inner).poll_write(cx, bytes);
-        this.settle(cx, attempt)
+        this.blockage.settle(cx, attempt)
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -71,7 +86,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Stall<S> {
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let attempt = Pin::new(&mut this.inner).poll_close(cx);
-        this.settle(cx, attempt)
+        this.blockage.settle(cx, attempt)
     }
 }
 
@@ -110,13 +125,16 @@ mod tests {
             _: &mut Context<'_>,
             _: &mut [u8],
         ) -> Poll<io::Result<usize>> {
-            Poll::Ready(Ok(0))
+            Poll::Pending
         }
     }
 
+    const LONG: Duration = Duration::from_secs(9);
+    const SHORT: Duration = Duration::from_secs(5);
+
     #[tokio::test(start_paused = true)]
     async fn what_is_not_taken_in_time_fails() {
-        let mut stall = Stall::new(Full(10), Duration::from_secs(5));
+        let mut stall = Stall::new(Full(10), LONG, SHORT);
         assert_eq!(stall.write(&[0; 8]).await.unwrap(), 8);
         let before = tokio::time::Instant::now();
         let failed = stall.write_all(&[0; 8]).await.unwrap_err();
@@ -126,13 +144,30 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn closing_does_not_wait_for_ever_either() {
-        let mut stall = Stall::new(Full(10), Duration::from_secs(5));
+        let mut stall = Stall::new(Full(10), LONG, SHORT);
         assert_eq!(stall.close().await.unwrap_err().kind(), io::ErrorKind::TimedOut);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn waiting_for_something_to_read_is_no_fault() {
-        let mut stall = Stall::new(Full(0), Duration::from_secs(5));
-        assert_eq!(stall.read(&mut [0; 8]).await.unwrap(), 0);
+    async fn what_does_not_come_in_time_fails() {
+        let mut stall = Stall::new(Full(0), LONG, SHORT);
+        let before = tokio::time::Instant::now();
+        let failed = stall.read(&mut [0; 8]).await.unwrap_err();
+        assert_eq!(failed.kind(), io::ErrorKind::TimedOut);
+        assert_eq!(before.elapsed(), LONG);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn every_byte_starts_the_silence_anew() {
+        let (near, far) = tokio::io::duplex(8);
+        let far = tokio_util::compat::TokioAsyncReadCompatExt::compat(far);
+        let mut stall = Stall::new(far, LONG, SHORT);
+        let (_read, mut near) = tokio::io::split(near);
+        for _ in 0..3 {
+            tokio::time::advance(LONG / 2).await;
+            tokio::io::AsyncWriteExt::write_all(&mut near, b"x").await.unwrap();
+            assert_eq!(stall.read(&mut [0; 8]).await.unwrap(), 1);
+        }
+        assert_eq!(stall.read(&mut [0; 8]).await.unwrap_err().kind(), io::ErrorKind::TimedOut);
     }
 }

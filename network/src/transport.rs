@@ -6,21 +6,20 @@ use std::time::Duration;
 use libp2p::core::muxing::StreamMuxerBox;
 use libp2p::core::transport::Boxed;
 use libp2p::core::transport::dummy::DummyTransport;
-use libp2p::core::transport::timeout::TransportTimeout;
 use libp2p::core::upgrade::Version;
 use libp2p::identity::Keypair;
 use libp2p::metrics::BandwidthTransport;
 use libp2p::{PeerId, Transport, dns, noise, quic, tcp, yamux};
 use prometheus_client::registry::Registry;
 
+use crate::patience::{Patience, Patient};
 use crate::stall::Stall;
 
-/// How long a TCP connection may take to come about. Long enough for a second attempt of the
-/// system's, short enough that another dial follows soon after a partition has healed.
-const CONNECT: Duration = Duration::from_secs(2);
 /// How long both sides may take to prove who they are.
 const HANDSHAKE: Duration = Duration::from_secs(8);
-/// How long a peer's system may take nothing of what is sent.
+/// How long a peer may say nothing, where each asks the other every four seconds; and how long its
+/// system may take nothing of what is sent. A slow link that is busy is no dead link.
+const SILENCE: Duration = Duration::from_secs(14);
 const STALLED: Duration = Duration::from_secs(12);
 /// Streams of one connection at a time. Each may hold 256 KiB that nobody reads.
 const STREAMS_PER_CONNECTION: u8 = 64;
@@ -30,13 +29,18 @@ const QUIC_CONNECTION_BYTES: u32 = 8 << 20;
 
 type Wire = Boxed<(PeerId, StreamMuxerBox)>;
 
-/// The transport of a node with this key, whose traffic is counted in `registry`.
-pub(crate) fn transport(keypair: &Keypair, registry: &mut Registry) -> io::Result<Wire> {
+/// The transport of a node with this key, whose traffic is counted in `registry`, and whose dials may
+/// take as long as `patience` says when they begin.
+pub(crate) fn transport(
+    keypair: &Keypair,
+    patience: &Patience,
+    registry: &mut Registry,
+) -> io::Result<Wire> {
     let tcp = over_tcp(keypair)?;
     let quic = quic::tokio::Transport::new(quic_config(keypair));
     let quic = quic.map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)));
     let both = tcp.or_transport(quic).map(|either, _| either.into_inner()).boxed();
-    let counted = BandwidthTransport::new(named(both)?, registry);
+    let counted = BandwidthTransport::new(Patient::new(named(both)?, patience), registry);
     Ok(counted.map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer))).boxed())
 }
 
@@ -45,9 +49,8 @@ fn over_tcp(keypair: &Keypair) -> io::Result<Wire> {
     let mut yamux = yamux::Config::default();
     yamux.set_max_num_streams(STREAMS_PER_CONNECTION.into());
     let tcp = tcp::tokio::Transport::new(tcp::Config::new().nodelay(true));
-    let tcp = TransportTimeout::with_outgoing_timeout(tcp, CONNECT);
     let tcp = tcp
-        .map(|stream, _| Stall::new(stream, STALLED))
+        .map(|stream, _| Stall::new(stream, SILENCE, STALLED))
         .upgrade(Version::V1Lazy)
         .authenticate(noise)
         .multiplex(yamux)
@@ -57,7 +60,7 @@ fn over_tcp(keypair: &Keypair) -> io::Result<Wire> {
 
 fn quic_config(keypair: &Keypair) -> quic::Config {
     let mut config = quic::Config::new(keypair);
-    config.handshake_timeout = Duration::from_secs(3);
+    config.handshake_timeout = HANDSHAKE;
     config.max_idle_timeout = 10_000;
     config.keep_alive_interval = Duration::from_secs(4);
     config.max_concurrent_stream_limit = STREAMS_PER_CONNECTION.into();

@@ -1,5 +1,7 @@
 //! Connections: how they come and go, and who asked for them.
 
+use std::time::Duration;
+
 use libp2p::core::ConnectedPoint;
 use libp2p::multiaddr::Protocol;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
@@ -8,6 +10,8 @@ use libp2p::{Multiaddr, TransportError};
 use mangrove_protocol::id::PeerId;
 use tokio::sync::oneshot;
 
+use super::discovery::is_loopback;
+use super::vice::Vice;
 use super::{Driver, Event};
 use crate::calls::Visit;
 use crate::door::Turned;
@@ -17,6 +21,13 @@ use crate::name;
 use crate::peers::{Dial, Direction, Link, Source, Why, can_be_dialled, transport};
 use crate::start::system_error;
 
+/// How long after one connection another one may come because both sides dialled at once.
+const CROSSING_MS: u64 = 3_000;
+/// How long a dial may take that somebody waits for.
+const VISIT: Duration = Duration::from_secs(10);
+/// How often everybody is tried anew because something has changed.
+const NUDGES_MS: u64 = 5_000;
+
 impl Driver {
     pub(super) fn connected_or_not(&mut self, event: Event) {
         match event {
@@ -25,6 +36,7 @@ impl Driver {
             }
             SwarmEvent::ConnectionClosed { connection_id, cause, .. } => {
                 tracing::debug!(connection = %connection_id, ?cause, "a connection has ended");
+                self.locals.remove(&connection_id);
                 self.disconnected(connection_id);
             }
             SwarmEvent::OutgoingConnectionError { connection_id, peer_id, error } => {
@@ -49,9 +61,17 @@ impl Driver {
     fn connected(&mut self, peer: &libp2p::PeerId, id: ConnectionId, endpoint: &ConnectedPoint) {
         let Some(peer) = name::ours(peer) else { return };
         let now_ms = self.now_ms();
+        self.dials.remove(&id);
         let address = endpoint.get_remote_address().clone();
+        if is_loopback(&address) {
+            self.locals.insert(id);
+        }
+        if self.is_left_over(peer, endpoint, now_ms) {
+            tracing::debug!(%peer, "the peer comes anew: what was there before is over");
+            self.close(peer);
+        }
         let link = Link {
-            id: self.links.open(id, now_ms),
+            id: self.links.open(id),
             peer,
             direction: if endpoint.is_dialer() { Direction::Outbound } else { Direction::Inbound },
             transport: transport(&address),
@@ -63,9 +83,9 @@ impl Driver {
         if self.peers.connected(link, now_ms) {
             self.outbox.connected(peer);
         }
-        if was_alone {
+        if was_alone && endpoint.is_dialer() {
             // The network is back, so others may be too.
-            self.peers.nudge(now_ms);
+            self.nudge(now_ms);
         }
         if let Some(Visit { address, reply }) = self.calls.visited(id) {
             self.stay_with(peer, address);
@@ -73,6 +93,22 @@ impl Driver {
         }
         self.calls.of(peer).into_iter().for_each(|call| self.call(call));
         self.dial();
+    }
+
+    /// Whether a peer that dials has forgotten a connection that is still held here. Nobody dials a
+    /// peer that it is connected to, unless both dial at once. What that connection has told the mesh
+    /// would never be told again, so all of them have to end.
+    fn is_left_over(&self, peer: PeerId, endpoint: &ConnectedPoint, now_ms: u64) -> bool {
+        let held_ms = self.peers.connected_for(peer, now_ms);
+        endpoint.is_listener() && held_ms.is_some_and(|held_ms| held_ms > CROSSING_MS)
+    }
+
+    /// Whoever could not be reached may be reachable now. Not too often, since anybody can come and go.
+    pub(super) fn nudge(&mut self, now_ms: u64) {
+        if now_ms >= self.nudged_ms.saturating_add(NUDGES_MS) || self.nudged_ms == 0 {
+            self.nudged_ms = now_ms.max(1);
+            self.peers.nudge(now_ms);
+        }
     }
 
     fn disconnected(&mut self, id: ConnectionId) {
@@ -85,15 +121,20 @@ impl Driver {
     }
 
     pub(super) fn dial_peer(&mut self, dial: Dial) {
-        let Dial { peer, addresses } = dial;
+        let Dial { peer, addresses, patience } = dial;
         let Some(theirs) = name::theirs(peer) else { return };
-        let options = DialOpts::peer_id(theirs).addresses(addresses.clone()).build();
+        let options = DialOpts::peer_id(theirs).addresses(addresses).build();
+        let id = options.connection_id();
         count(&self.metrics.dials, "outcome", "tried");
-        // What cannot even be tried has failed; its event never comes.
-        if let Err(why) = self.swarm.dial(options) {
-            tracing::debug!(%peer, %why, "not dialled");
-            let now_ms = self.now_ms();
-            self.peers.failed(peer, &addresses, now_ms);
+        self.patience.set(patience);
+        match self.swarm.dial(options) {
+            Ok(()) => drop(self.dials.insert(id, peer)),
+            // Another dial is under way, or there are too many. No event tells of it.
+            Err(why) => {
+                tracing::debug!(%peer, %why, "not dialled");
+                let now_ms = self.now_ms();
+                self.peers.postponed(peer, now_ms);
+            }
         }
     }
 
@@ -136,6 +177,7 @@ impl Driver {
             None => DialOpts::unknown_peer_id().address(address.clone()).build(),
         };
         let id = options.connection_id();
+        self.patience.set(VISIT);
         match self.swarm.dial(options) {
             Ok(()) => self.calls.visit(id, Visit { address, reply }),
             Err(why) => drop(reply.send(Err(explain(address, &why)))),
@@ -159,12 +201,18 @@ impl Driver {
         let addresses = match error {
             DialError::Transport(tried) => tried.iter().map(|(it, _)| it.clone()).collect(),
             DialError::WrongPeerId { address, .. } | DialError::LocalPeerId { address } => {
+                self.peers.misled(peer, address);
                 vec![address.clone()]
             }
             _ => Vec::new(),
         };
         let now_ms = self.now_ms();
-        self.peers.failed(peer, &addresses, now_ms);
+        if self.dials.remove(&id).is_some() {
+            match error {
+                DialError::Denied { .. } => self.peers.postponed(peer, now_ms),
+                _ => self.peers.failed(peer, &addresses, now_ms),
+            }
+        }
         self.dial();
     }
 
@@ -183,6 +231,9 @@ impl Driver {
         tracing::debug!(%from, reason, "not let in");
         if let Some(peer) = peer.and_then(name::ours).filter(|_| reason == "limit") {
             self.blame(peer, "connections");
+            if !self.take(Vice::Pushing, peer) {
+                self.turn_away(peer);
+            }
         }
     }
 

@@ -34,26 +34,23 @@ impl Driver {
     }
 
     pub(super) fn identified(&mut self, event: identify::Event) {
-        let identify::Event::Received { peer_id, info, .. } = event else { return };
+        let identify::Event::Received { peer_id, info, connection_id } = event else { return };
         let Some(peer) = name::ours(&peer_id) else { return };
         tracing::debug!(%peer, agent = info.agent_version, "identified");
         let now_ms = self.now_ms();
-        for address in info.listen_addrs.into_iter().take(16) {
+        // What a peer calls its loopback is ours to it only if it is on this machine.
+        let is_here = self.locals.contains(&connection_id);
+        let told = info.listen_addrs.into_iter().filter(|it| is_here || !is_loopback(it));
+        for address in told.take(16) {
             self.peers.learn(peer, address, Source::Told, now_ms);
         }
     }
 
     pub(super) fn pinged(&mut self, event: ping::Event) {
         let ping::Event { connection, result, .. } = event;
-        let Some(number) = self.links.number(connection) else { return };
-        match result {
-            Ok(rtt) => {
-                self.links.is_alive(number, self.now_ms());
-                self.peers.measured(number, rtt);
-            }
-            Err(ping::Failure::Unsupported) => self.links.is_mute(number),
-            // The silence that follows is noticed.
-            Err(ping::Failure::Timeout | ping::Failure::Other { .. }) => {}
+        // What fails is followed by silence, and that ends the connection.
+        if let (Some(number), Ok(rtt)) = (self.links.number(connection), result) {
+            self.peers.measured(number, rtt);
         }
     }
 
@@ -73,8 +70,14 @@ impl Driver {
                 self.dial();
             }
             mdns::Event::Expired(gone) => {
-                let gone = gone.into_iter().filter_map(|(peer, _)| name::ours(&peer));
-                gone.for_each(|peer| self.peers.unwant(peer, Why::Local));
+                // One of several addresses may be gone, and the peer still there.
+                let mdns = self.swarm.behaviour().mdns.as_ref();
+                let is_there = |peer: &_| {
+                    mdns.is_some_and(|mdns| mdns.discovered_nodes().any(|it| it == peer))
+                };
+                let gone = gone.into_iter().filter(|(peer, _)| !is_there(peer));
+                let gone = gone.filter_map(|(peer, _)| name::ours(&peer)).collect::<Vec<_>>();
+                gone.into_iter().for_each(|peer| self.peers.unwant(peer, Why::Local));
             }
         }
     }
@@ -84,7 +87,7 @@ impl Driver {
         tracing::info!(%address, "listening");
         if !is_loopback(&address) {
             let now_ms = self.now_ms();
-            self.peers.nudge(now_ms);
+            self.nudge(now_ms);
             self.dial();
         }
         self.outbox.listening(address, true);
@@ -96,7 +99,7 @@ impl Driver {
     }
 }
 
-fn is_loopback(address: &Multiaddr) -> bool {
+pub(super) fn is_loopback(address: &Multiaddr) -> bool {
     address.iter().any(|part| match part {
         Protocol::Ip4(ip) => ip.is_loopback(),
         Protocol::Ip6(ip) => ip.is_loopback(),

@@ -1,10 +1,11 @@
 //! What happens on the mesh.
 
-use libp2p::gossipsub::{self, MessageAcceptance, PublishError};
+use libp2p::gossipsub::{self, MessageAcceptance, PublishError, TopicHash};
 use mangrove_protocol::gossip::Topic;
 use mangrove_protocol::limits::GOSSIP_MESSAGE_BYTES;
 
 use super::Driver;
+use super::vice::Vice;
 use crate::gossip::{Judged, Message, Opinion, Shed};
 use crate::metrics::count;
 use crate::name;
@@ -26,10 +27,7 @@ impl Driver {
             gossipsub::Event::GossipsubNotSupported { peer_id } => {
                 tracing::debug!(peer = %peer_id, "the peer is not part of any mesh");
             }
-            gossipsub::Event::SlowPeer { peer_id, .. } => {
-                count(&self.metrics.shed, "reason", "slow_peer");
-                tracing::debug!(peer = %peer_id, "the peer takes messages too slowly");
-            }
+            gossipsub::Event::SlowPeer { peer_id, .. } => self.slow(&peer_id),
         }
     }
 
@@ -43,7 +41,6 @@ impl Driver {
         self.settle(&id, from, MessageAcceptance::Ignore);
         match refused.why {
             Shed::Full | Shed::Closed => self.gauges.iter_mut().take(1).for_each(|it| it.shed()),
-            Shed::Long => self.blame(from, "oversized"),
             Shed::Flood => {
                 self.blame(from, "flood");
                 self.turn_away(from);
@@ -68,6 +65,9 @@ impl Driver {
         count(&self.metrics.judged, "opinion", label);
         if opinion == Opinion::Reject {
             self.blame(from, "rejected");
+            if !self.intake.rejected(from, self.now_ms()) {
+                self.turn_away(from);
+            }
         }
         if !self.settle(&id, from, acceptance) {
             self.metrics.late.inc();
@@ -87,9 +87,27 @@ impl Driver {
         gossip.report_message_validation_result(id, &from, acceptance)
     }
 
-    fn subscribed(&mut self, peer: &libp2p::PeerId, topic: &gossipsub::TopicHash, is_joined: bool) {
-        if let (Some(peer), Some(topic)) = (name::ours(peer), self.intake.topic(topic)) {
+    fn subscribed(&mut self, peer: &libp2p::PeerId, topic: &TopicHash, is_joined: bool) {
+        let Some(peer) = name::ours(peer).filter(|peer| self.peers.is_connected(*peer)) else {
+            return;
+        };
+        if !self.take(Vice::Restless, peer) {
+            self.blame(peer, "subscriptions");
+            self.turn_away(peer);
+        }
+        if let Some(topic) = self.intake.topic(topic) {
             self.outbox.topic(peer, topic, is_joined);
+        }
+    }
+
+    /// A peer takes what it is sent too slowly. One that does not get better is let go: what waits for
+    /// it takes room, and it hears nothing new any more.
+    fn slow(&mut self, peer: &libp2p::PeerId) {
+        count(&self.metrics.shed, "reason", "slow_peer");
+        let Some(peer) = name::ours(peer) else { return };
+        if !self.take(Vice::Slow, peer) {
+            self.blame(peer, "slow");
+            self.close(peer);
         }
     }
 
@@ -98,16 +116,20 @@ impl Driver {
         if !self.intake.join(topic) {
             return false;
         }
+        self.sieve.open(name::hash(topic));
         let gossip = &mut self.swarm.behaviour_mut().gossip;
         let subscribed = gossip.subscribe(&gossipsub::IdentTopic::new(topic.to_string()));
         let hash = name::hash(topic);
-        let there = gossip.all_peers().filter(|(_, topics)| topics.contains(&&hash));
+        // They are sorted.
+        let is_there = |topics: &[&TopicHash]| topics.binary_search(&&hash).is_ok();
+        let there = gossip.all_peers().filter(|(_, topics)| is_there(topics));
         let there = there.filter_map(|(peer, _)| name::ours(peer)).collect::<Vec<_>>();
         there.into_iter().for_each(|peer| self.outbox.topic(peer, topic, true));
         subscribed.is_ok()
     }
 
     pub(super) fn leave(&mut self, topic: Topic) {
+        self.sieve.close(&name::hash(topic));
         self.intake.leave(topic);
         self.outbox.left(topic);
         let gossip = &mut self.swarm.behaviour_mut().gossip;
@@ -116,6 +138,11 @@ impl Driver {
 
     pub(super) fn publish(&mut self, topic: Topic, bytes: Vec<u8>) {
         let length = bytes.len() as u64;
+        // Others take so much of one peer, and half of that leaves room for what it hands on.
+        if !self.publishing.take(1, self.now_ms()) {
+            count(&self.metrics.published, "outcome", "quota");
+            return;
+        }
         let outcome = match length > GOSSIP_MESSAGE_BYTES {
             true => Err(PublishError::MessageTooLarge),
             false => self.swarm.behaviour_mut().gossip.publish(name::hash(topic), bytes),

@@ -10,8 +10,9 @@ mod links;
 mod mesh;
 mod streams;
 mod upkeep;
+mod vice;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use std::future::Future;
 use std::pin::pin;
@@ -21,7 +22,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use libp2p::core::transport::ListenerId;
 use libp2p::futures::StreamExt;
 use libp2p::metrics::{Metrics as Libp2pMetrics, Recorder};
-use libp2p::swarm::SwarmEvent;
+use libp2p::swarm::{ConnectionId, SwarmEvent};
 use libp2p::{Multiaddr, Swarm, TransportError};
 use mangrove_protocol::id::PeerId;
 use tokio::sync::mpsc;
@@ -33,12 +34,13 @@ use crate::calls::Calls;
 use crate::command::Command;
 use crate::error::StartError;
 use crate::gauge::Gauge;
-use crate::gossip::{Intake, Judged};
+use crate::gossip::{Intake, Judged, Sieve};
 use crate::keeper::Keeper;
 use crate::metrics::{Metrics, count};
 use crate::name;
 use crate::network::Network;
 use crate::news::{News, Outbox};
+use crate::patience::Patience;
 use crate::peers::{Peers, Rules};
 use crate::quota::Quota;
 use crate::start::{Ears, Setup, closed};
@@ -47,6 +49,7 @@ use crate::stream::permit::Permits;
 use crate::stream::{Incoming, Protocol};
 use crate::transport::transport;
 use links::Links;
+use vice::Vice;
 
 /// How often the driver looks after what nothing else reminds it of.
 const TICK: Duration = Duration::from_secs(1);
@@ -67,8 +70,15 @@ pub struct Driver {
     calls: Calls,
     keeper: Keeper,
     links: Links,
-    /// How often peers ask for streams that they do not get.
-    refusals: BTreeMap<PeerId, Quota>,
+    sieve: Sieve,
+    /// Dials whose outcome is not known yet, but for those that somebody waits for.
+    dials: BTreeMap<ConnectionId, PeerId>,
+    /// Connections to peers on this machine.
+    locals: BTreeSet<ConnectionId>,
+    patience: Patience,
+    publishing: Quota,
+    vices: BTreeMap<(PeerId, Vice), Quota>,
+    nudged_ms: u64,
     commands: mpsc::Receiver<Command>,
     judged: mpsc::Receiver<Judged>,
     news: mpsc::Sender<News>,
@@ -108,10 +118,14 @@ impl Driver {
         let offered = protocols.iter().map(|it| crate::behaviour::protocol(it.name)).collect();
         let streams = Streams::new(offered, Arc::clone(&inbound));
         let libp2p = Libp2pMetrics::new(registry);
-        let behaviour = Behaviour::new(&keypair, settings, streams, registry)?;
-        let transport = transport(&keypair, registry).map_err(|why| wrong(&why.to_string()))?;
+        let (sieve, patience) = (Sieve::default(), Patience::new());
+        let behaviour = Behaviour::new(&keypair, settings, (streams, &sieve), registry)?;
+        let transport = transport(&keypair, &patience, registry);
+        let transport = transport.map_err(|why| wrong(&why.to_string()))?;
         let config = libp2p::swarm::Config::with_tokio_executor()
-            .with_max_negotiating_inbound_streams(NEGOTIATING);
+            .with_max_negotiating_inbound_streams(NEGOTIATING)
+            .with_per_connection_event_buffer_size(3);
+        let pace = settings.messages_per_second.max(2);
         let swarm = Swarm::new(transport, behaviour, keypair.public().to_peer_id(), config);
         let keeper = Keeper::new(peers_file, bans_file);
         let (intake, heard, judged) = Intake::new(settings);
@@ -135,7 +149,13 @@ impl Driver {
             calls: Calls::default(),
             keeper,
             links: Links::default(),
-            refusals: BTreeMap::new(),
+            sieve,
+            dials: BTreeMap::new(),
+            locals: BTreeSet::new(),
+            patience,
+            publishing: Quota::new(pace / 2, pace),
+            vices: BTreeMap::new(),
+            nudged_ms: 0,
             commands: orders,
             judged,
             news,
@@ -193,7 +213,11 @@ impl Driver {
     }
 
     /// Runs until `stop` is ready, and then writes down what is to outlive the process.
-    pub async fn run(mut self, stop: impl Future<Output = ()>) {
+    pub async fn run(self, stop: impl Future<Output = ()>) {
+        Box::pin(self.drive(stop)).await;
+    }
+
+    async fn drive(mut self, stop: impl Future<Output = ()>) {
         let mut stop = pin!(stop);
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);

@@ -4,18 +4,14 @@ use libp2p::StreamProtocol;
 use mangrove_protocol::id::PeerId;
 
 use super::Driver;
+use super::vice::Vice;
 use crate::command::Call;
 use crate::metrics::count;
 use crate::name;
-use crate::quota::Quota;
 use crate::stream::behaviour::Event;
 use crate::stream::handler::{Happened, Order};
 use crate::stream::permit::{Permit, Taken};
 use crate::stream::{Incoming, Stream, StreamError};
-
-/// Streams that a peer may ask for in vain: every second, and at once.
-const REFUSALS_PER_SECOND: u64 = 10;
-const REFUSALS: u64 = 256;
 
 impl Driver {
     pub(super) fn streamed(&mut self, event: Event) {
@@ -52,9 +48,7 @@ impl Driver {
         if taken == Taken::ByAll {
             return;
         }
-        let now_ms = self.now_ms();
-        let quota = || Quota::new(REFUSALS_PER_SECOND, REFUSALS);
-        if !self.refusals.entry(peer).or_insert_with(quota).take(1, now_ms) {
+        if !self.take(Vice::Greedy, peer) {
             self.blame(peer, "streams");
             self.turn_away(peer);
         }

@@ -1,7 +1,6 @@
 //! What the driver looks after without being reminded.
 
 use super::{Driver, TICK, millis};
-use crate::behaviour::PING;
 use crate::gauge::Warning;
 use crate::name;
 use crate::overview::{Overview, Queue};
@@ -9,9 +8,6 @@ use crate::overview::{Overview, Queue};
 /// How often it tells how it fares, and how often it writes down where peers were met.
 const REPORT_TICKS: u64 = 60;
 const SAVE_TICKS: u64 = 300;
-/// How long a connection may give no sign of life. Some signs may be late: a slow link that is busy
-/// is no dead link.
-const SILENCE_MS: u64 = 14_000;
 /// Dials at a time.
 const DIALS: usize = 32;
 
@@ -19,11 +15,10 @@ impl Driver {
     pub(super) fn tick(&mut self) {
         self.ticks += 1;
         self.write_ledger();
-        self.close_silent();
         self.calls.forget_abandoned();
         let now_ms = self.now_ms();
         self.intake.forget_idle(now_ms);
-        self.refusals.retain(|_, quota| !quota.is_idle(now_ms));
+        self.forgive();
         self.mind_the_door();
         self.measure();
         if self.ticks.is_multiple_of(REPORT_TICKS) {
@@ -38,7 +33,8 @@ impl Driver {
     /// Dials whoever is due, and notes when somebody will be next.
     pub(super) fn dial(&mut self) {
         let now_ms = self.now_ms();
-        for dial in self.peers.due(now_ms, DIALS) {
+        let room = DIALS.saturating_sub(self.dials.len());
+        for dial in self.peers.due(now_ms, room) {
             self.dial_peer(dial);
         }
         // What is due and finds no room waits for the next tick.
@@ -56,15 +52,6 @@ impl Driver {
     pub(super) fn write_ledger(&mut self) {
         for ((peer, fault), times) in self.blame.take() {
             (0..times.min(1_000)).for_each(|_| self.blame(peer, fault));
-        }
-    }
-
-    /// Closes connections that only seem to be there.
-    fn close_silent(&mut self) {
-        let since_ms = self.now_ms().saturating_sub(SILENCE_MS.max(2 * millis(PING)));
-        for id in self.links.silent(since_ms) {
-            tracing::debug!(connection = %id, "no sign of life");
-            self.swarm.close_connection(id);
         }
     }
 

@@ -18,10 +18,14 @@ use crate::quota::Quota;
 
 /// What one peer may hand on in bytes, for each message a second that it may hand on.
 const BYTES_PER_MESSAGE: u64 = 4 * 1024;
-/// How many seconds' worth may come at once.
+/// Which part of a second's worth may come at once. What others say waits behind it.
 const AT_ONCE: u64 = 2;
+const LEAST_AT_ONCE: u64 = 64;
 /// How many seconds' worth of too much there may be before the peer is turned away.
-const TOLERANCE: u64 = 2;
+const TOLERANCE: u64 = 10;
+/// Messages that no honest peer would have handed on: at once, and every second.
+const REJECTS: u64 = 64;
+const REJECTS_PER_SECOND: u64 = 1;
 
 /// Messages on their way to be judged.
 #[derive(Debug)]
@@ -41,6 +45,7 @@ struct Measure {
     bytes: Quota,
     excess: Quota,
     excess_bytes: Quota,
+    rejects: Quota,
 }
 
 /// Why a message is not judged.
@@ -48,8 +53,6 @@ struct Measure {
 pub(crate) enum Shed {
     /// This node is not on the topic.
     Elsewhere,
-    /// It is longer than messages may be.
-    Long,
     /// Its peer hands on too much.
     Quota,
     /// Its peer hands on so much that it is turned away.
@@ -82,7 +85,6 @@ impl Shed {
     pub(crate) const fn label(self) -> &'static str {
         match self {
             Self::Elsewhere => "elsewhere",
-            Self::Long => "long",
             Self::Quota => "quota",
             Self::Flood => "flood",
             Self::Full => "full",
@@ -135,9 +137,6 @@ impl Intake {
         let length = message.bytes.len() as u64;
         self.measure(message.from, length, now_ms).map_err(refused)?;
         let topic = topic.ok_or_else(|| refused(Shed::Elsewhere))?;
-        if length > GOSSIP_MESSAGE_BYTES {
-            return Err(refused(Shed::Long));
-        }
         let room = self.rooms.take(length).ok_or_else(|| refused(Shed::Full))?;
         let Message { id, from, bytes, .. } = message;
         let judge = Judge::new(id, from, room, self.opinions.clone());
@@ -146,6 +145,13 @@ impl Intake {
             mpsc::error::TrySendError::Full(_) => refused(Shed::Full),
             mpsc::error::TrySendError::Closed(_) => refused(Shed::Closed),
         })
+    }
+
+    /// A message of this peer was rejected. `false` if that is more than can be borne.
+    pub(crate) fn rejected(&mut self, from: PeerId, now_ms: u64) -> bool {
+        let per_second = self.per_second;
+        let measure = self.peers.entry(from).or_insert_with(|| Measure::new(per_second));
+        measure.rejects.take(1, now_ms)
     }
 
     fn measure(&mut self, from: PeerId, bytes: u64, now_ms: u64) -> Result<(), Shed> {
@@ -170,10 +176,11 @@ impl Measure {
         let bytes = per_second.saturating_mul(BYTES_PER_MESSAGE);
         let long = GOSSIP_MESSAGE_BYTES * 4;
         Self {
-            messages: Quota::new(per_second, per_second.saturating_mul(AT_ONCE)),
-            bytes: Quota::new(bytes, bytes.saturating_mul(AT_ONCE).max(long)),
+            messages: Quota::new(per_second, (per_second / AT_ONCE).max(LEAST_AT_ONCE)),
+            bytes: Quota::new(bytes, (bytes / AT_ONCE).max(long)),
             excess: Quota::new(per_second, per_second.saturating_mul(TOLERANCE)),
             excess_bytes: Quota::new(bytes, bytes.saturating_mul(TOLERANCE).max(long)),
+            rejects: Quota::new(REJECTS_PER_SECOND, REJECTS),
         }
     }
 
@@ -187,7 +194,8 @@ impl Measure {
     }
 
     fn is_idle(&mut self, now_ms: u64) -> bool {
-        let all = [&mut self.messages, &mut self.bytes, &mut self.excess, &mut self.excess_bytes];
+        let Self { messages, bytes, excess, excess_bytes, rejects } = self;
+        let all = [messages, bytes, excess, excess_bytes, rejects];
         all.into_iter().all(|quota| quota.is_idle(now_ms))
     }
 }
@@ -213,13 +221,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_heard_elsewhere_or_is_too_long_is_not_judged() {
+    fn what_is_heard_elsewhere_is_not_judged() {
         let (mut intake, mut hearing, _judged) = Intake::new(&settings(10, 1_000));
         assert!(intake.join(topic(1)));
         let elsewhere = intake.take(message(topic(2), 1, 10), 0).unwrap_err();
         assert_eq!(elsewhere, Refused { why: Shed::Elsewhere, topic: None });
-        let long = intake.take(message(topic(1), 1, 256 * 1024 + 1), 0).unwrap_err();
-        assert_eq!(long, Refused { why: Shed::Long, topic: Some(topic(1)) });
         intake.take(message(topic(1), 1, 256 * 1024), 0).unwrap();
         assert_eq!(hearing.try_recv().unwrap().topic, topic(1));
         intake.leave(topic(1));
@@ -243,15 +249,24 @@ mod tests {
     fn who_hands_on_too_much_is_shed_and_then_turned_away_and_others_are_not() {
         let (mut intake, _hearing, _judged) = Intake::new(&settings(65_536, 100));
         intake.join(topic(1));
-        let outcomes = (0..500).map(|_| intake.take(message(topic(1), 1, 10), 0));
+        let outcomes = (0..1_300).map(|_| intake.take(message(topic(1), 1, 10), 0));
         let outcomes = outcomes.map(|it| it.err().map(|refused| refused.why)).collect::<Vec<_>>();
-        assert!(outcomes[..200].iter().all(Option::is_none));
-        assert!(outcomes[200..400].iter().all(|why| *why == Some(Shed::Quota)));
-        assert!(outcomes[400..].iter().all(|why| *why == Some(Shed::Flood)));
+        assert!(outcomes[..64].iter().all(Option::is_none));
+        assert!(outcomes[64..1_064].iter().all(|why| *why == Some(Shed::Quota)));
+        assert!(outcomes[1_064..].iter().all(|why| *why == Some(Shed::Flood)));
         assert!(intake.take(message(topic(1), 2, 10), 0).is_ok());
         // At the pace that is allowed nothing is shed.
-        let steady = |step: u64| intake.take(message(topic(1), 1, 10), 10_000 + step * 10).is_ok();
+        let steady = |step: u64| intake.take(message(topic(1), 1, 10), 20_000 + step * 10).is_ok();
         assert!((0..1_000).all(steady));
+    }
+
+    #[test]
+    fn what_nobody_honest_hands_on_is_borne_now_and_then() {
+        let (mut intake, _hearing, _judged) = Intake::new(&settings(10, 100));
+        let peer = PeerId::from_bytes([1; 32]);
+        assert!((0..REJECTS).all(|_| intake.rejected(peer, 0)));
+        assert!(!intake.rejected(peer, 0));
+        assert!(intake.rejected(peer, 1_000));
     }
 
     #[test]

@@ -2,9 +2,11 @@
 
 mod heard;
 mod intake;
+mod sieve;
 mod tuning;
 
 pub(crate) use heard::Judged;
 pub use heard::{Heard, Judge, Opinion};
 pub(crate) use intake::{Intake, Message, Shed};
+pub(crate) use sieve::Sieve;
 pub(crate) use tuning::{Gossip, behaviour};

@@ -42,6 +42,9 @@ struct Known {
     reached: Option<u64>,
     /// How many dials since have failed.
     failures: u32,
+    /// Whether another peer was found there. Where several addresses are dialled, the one that
+    /// answers first decides, so such a one would hide those that are right.
+    is_misleading: bool,
 }
 
 impl Book {
@@ -65,7 +68,14 @@ impl Book {
         }
         self.turn += 1;
         let entry = self.entries.entry(peer).or_default();
-        let known = Known { address, source, turn: self.turn, reached: None, failures: 0 };
+        let known = Known {
+            address,
+            source,
+            turn: self.turn,
+            reached: None,
+            failures: 0,
+            is_misleading: false,
+        };
         entry.learn(known, self.rules.addresses_per_peer)
     }
 
@@ -77,6 +87,7 @@ impl Book {
         if let Some(known) = entry.known.iter_mut().find(|it| it.address == address) {
             known.reached = Some(self.turn);
             known.failures = 0;
+            known.is_misleading = false;
         }
     }
 
@@ -97,6 +108,15 @@ impl Book {
             if let Some(known) = known {
                 known.failures = known.failures.saturating_add(1);
             }
+        }
+    }
+
+    /// Another peer was found at this address.
+    pub(super) fn mistrust(&mut self, peer: PeerId, address: &Multiaddr) {
+        let address = tidied(address.clone(), peer);
+        let known = self.entries.get_mut(&peer).into_iter().flat_map(|entry| &mut entry.known);
+        for known in known.filter(|it| Some(&it.address) == address.as_ref()) {
+            known.is_misleading = true;
         }
     }
 
@@ -123,16 +143,16 @@ impl Book {
         self.entries.keys().copied()
     }
 
-    /// What to remember: those that are connected, those that were, the others; of each the latest
+    /// What to remember: those that matter, those that were connected, the others; of each the latest
     /// first.
     pub(super) fn remembered(
         &self,
-        is_connected: impl Fn(PeerId) -> bool,
+        is_dear: impl Fn(PeerId) -> bool,
         is_left_out: impl Fn(PeerId) -> bool,
     ) -> Vec<Remembered> {
         let mut entries: Vec<_> = self.entries.iter().collect();
         entries.retain(|(peer, _)| !is_left_out(**peer));
-        let rank = |peer: &PeerId, entry: &Entry| (is_connected(*peer), entry.is_met, entry.turn);
+        let rank = |peer: &PeerId, entry: &Entry| (is_dear(*peer), entry.is_met, entry.turn);
         entries.sort_by_key(|(peer, entry)| Reverse(rank(peer, entry)));
         let remembered = |(peer, entry): (&PeerId, &Entry)| Remembered {
             peer: *peer,
@@ -200,8 +220,12 @@ impl Entry {
 
     fn choose(&self, with_quic: bool, most: usize) -> Vec<Multiaddr> {
         let is_tcp = |it: &Known| transport(&it.address) == Transport::Tcp;
-        let has_tcp = self.known.iter().any(is_tcp);
-        let mut chosen: Vec<_> = self.known.iter().collect();
+        let mut chosen: Vec<_> = self.known.iter().filter(|it| !it.is_misleading).collect();
+        if chosen.is_empty() {
+            // Perhaps the right one is there again. One at a time, so that none hides another.
+            chosen = self.known.iter().min_by_key(|it| it.failures).into_iter().collect();
+        }
+        let has_tcp = chosen.iter().any(|it| is_tcp(it));
         chosen.retain(|it| with_quic || !has_tcp || is_tcp(it));
         let rank = |it: &&Known| (Reverse(it.reached), transport(&it.address), it.source, it.turn);
         chosen.sort_by_key(|it| (it.failures, rank(it)));
@@ -252,6 +276,24 @@ mod tests {
         assert_eq!(book.choose(peer(1), 0), [tcp(1)]);
         assert_eq!(book.choose(peer(1), 1), [tcp(1)]);
         assert_eq!(book.choose(peer(1), 2), [tcp(1), quic(1)]);
+    }
+
+    #[test]
+    fn an_address_where_another_peer_was_found_hides_none_that_is_right() {
+        let mut book = book();
+        learn(&mut book, 1, tcp(1), Source::Seen);
+        learn(&mut book, 1, tcp(2), Source::Told);
+        book.mistrust(peer(1), &tcp(1));
+        assert_eq!(book.choose(peer(1), 0), [tcp(2)]);
+        learn(&mut book, 1, tcp(1), Source::Mdns);
+        assert_eq!(book.choose(peer(1), 5), [tcp(2)]);
+        // If there is no other, each has its turn.
+        book.mistrust(peer(1), &tcp(2));
+        assert_eq!(book.choose(peer(1), 0), [tcp(1)]);
+        book.fail(peer(1), &[tcp(1)]);
+        assert_eq!(book.choose(peer(1), 0), [tcp(2)]);
+        book.reach(peer(1), &tcp(1));
+        assert_eq!(book.choose(peer(1), 0), [tcp(1)]);
     }
 
     #[test]

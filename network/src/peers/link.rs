@@ -117,11 +117,11 @@ impl Links {
         Some(Ended { peer, lived_ms: Some(lived_ms) })
     }
 
-    /// A round trip took so long.
-    pub(super) fn measure(&mut self, id: u64, rtt: Duration) {
-        if let Some(open) = self.open.get_mut(&id) {
-            open.rtt = Some(rtt);
-        }
+    /// A round trip took so long. Says to whom.
+    pub(super) fn measure(&mut self, id: u64, rtt: Duration) -> Option<PeerId> {
+        let open = self.open.get_mut(&id)?;
+        open.rtt = Some(rtt);
+        Some(open.link.peer)
     }
 
     /// The connection to open streams on: not relayed, over TCP, with short round trips.

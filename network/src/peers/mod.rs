@@ -52,6 +52,8 @@ pub(crate) struct Dial {
     pub(crate) peer: PeerId,
     /// Where, in the order of preference; never empty.
     pub(crate) addresses: Vec<Multiaddr>,
+    /// How long it may take.
+    pub(crate) patience: Duration,
 }
 
 /// A connection that has ended.
@@ -211,9 +213,24 @@ impl Peers {
         }
     }
 
+    /// A dial did not take place: there was no room, or another one is under way.
+    pub(crate) fn postponed(&mut self, peer: PeerId, now_ms: u64) {
+        if let Some(wanted) = self.wanted.get_mut(&peer) {
+            wanted.postpone(now_ms, &self.rules);
+        }
+    }
+
+    /// Another peer answers at this address.
+    pub(crate) fn misled(&mut self, peer: PeerId, address: &Multiaddr) {
+        self.book.mistrust(peer, address);
+    }
+
     /// A round trip over a connection took so long.
     pub(crate) fn measured(&mut self, id: u64, rtt: Duration) {
-        self.links.measure(id, rtt);
+        let peer = self.links.measure(id, rtt);
+        if let Some(wanted) = peer.and_then(|peer| self.wanted.get_mut(&peer)) {
+            wanted.measure(rtt);
+        }
     }
 
     /// The network has changed: whoever could not be reached may be reachable now.
@@ -264,6 +281,12 @@ impl Peers {
         self.links.of(peer).map(|open| open.link.id)
     }
 
+    /// For how long a peer has been connected, if it is.
+    pub(crate) fn connected_for(&self, peer: PeerId, now_ms: u64) -> Option<u64> {
+        let since_ms = self.links.of(peer).map(|open| open.since_ms).min()?;
+        Some(now_ms.saturating_sub(since_ms))
+    }
+
     /// Whether there is a connection to a peer.
     pub(crate) fn is_connected(&self, peer: PeerId) -> bool {
         self.links.has(peer)
@@ -292,7 +315,8 @@ impl Peers {
 
     /// What a later life should know: a bounded part of the addresses, without banned peers.
     pub(crate) fn remembered(&self) -> Vec<Remembered> {
-        self.book.remembered(|it| self.links.has(it), |it| self.gate.is_banned(it))
+        let is_dear = |it| self.wanted.contains_key(&it) || self.links.has(it);
+        self.book.remembered(is_dear, |it| self.gate.is_banned(it))
     }
 
     /// What an earlier life knew.
@@ -318,7 +342,7 @@ impl Peers {
         let wanted = self.wanted.get_mut(&peer)?;
         let addresses = self.book.choose(peer, wanted.failures());
         wanted.begin(addresses.clone(), now_ms);
-        Some(Dial { peer, addresses })
+        Some(Dial { peer, addresses, patience: wanted.patience(now_ms, &self.rules) })
     }
 
     /// When a wanted peer is to be dialled. `None` if it cannot or need not be.
@@ -378,7 +402,9 @@ mod tests {
         assert_eq!((peers.wake_at(), peers.due(0, 9)), (None, Vec::new()));
         assert!(peers.learn(peer(1), tcp(1), Source::Ticket, 5));
         assert_eq!(peers.wake_at(), Some(0));
-        assert_eq!(peers.due(5, 9), [Dial { peer: peer(1), addresses: vec![tcp(1)] }]);
+        let patience = Duration::from_millis(1_250);
+        let dial = Dial { peer: peer(1), addresses: vec![tcp(1)], patience };
+        assert_eq!(peers.due(5, 9), [dial]);
         assert_eq!(peers.due(5, 9), []);
         peers.unwant(peer(1), Why::Member);
         assert_eq!(peers.wake_at(), Some(15_005));
@@ -389,7 +415,7 @@ mod tests {
     #[test]
     fn news_of_a_wanted_peer_end_a_long_pause() {
         let mut peers = wanting();
-        for _ in 0..60 {
+        for _ in 0..200 {
             let now_ms = peers.wake_at().unwrap();
             peers.due(now_ms, 1);
             peers.failed(peer(1), &[tcp(1)], now_ms);
@@ -399,7 +425,7 @@ mod tests {
         assert_eq!(peers.wake_at(), Some(long_ms));
         peers.learn(peer(1), tcp(2), Source::Mdns, long_ms - 9_000);
         assert_eq!(peers.wake_at(), Some(long_ms - 9_000));
-        assert_eq!(view(&peers, 1).failures, 60);
+        assert_eq!(view(&peers, 1).failures, 200);
     }
 
     #[test]

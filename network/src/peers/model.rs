@@ -176,7 +176,7 @@ impl Trial {
     fn dial(&mut self, room: usize) {
         let dials = self.peers.due(self.model.now_ms, room);
         assert!(dials.len() <= room);
-        for Dial { peer: id, addresses } in dials {
+        for Dial { peer: id, addresses, .. } in dials {
             assert!(id != peer(0) && self.model.may_dial(id), "{id:?} is dialled");
             let different: BTreeSet<_> = addresses.iter().collect();
             assert_eq!(different.len(), addresses.len());

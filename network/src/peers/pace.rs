@@ -82,9 +82,19 @@ impl Pace {
         self.next_ms = self.next_ms.min(soon_ms);
     }
 
-    fn gap_ms(&mut self, now_ms: u64, rules: &Rules, chance: &mut Chance) -> u64 {
+    /// Whether it is sought without growing pauses.
+    pub(super) const fn is_eager(&self, now_ms: u64, rules: &Rules) -> bool {
         let eager_ms = if self.is_proven { rules.eager_ms } else { rules.stranger_eager_ms };
-        if now_ms.saturating_sub(self.since_ms) < eager_ms {
+        now_ms.saturating_sub(self.since_ms) < eager_ms
+    }
+
+    /// What was begun did not take place: again before long, as if it had never begun.
+    pub(super) const fn postpone(&mut self, now_ms: u64, rules: &Rules) {
+        self.next_ms = now_ms.saturating_add(rules.first_gap_ms);
+    }
+
+    fn gap_ms(&mut self, now_ms: u64, rules: &Rules, chance: &mut Chance) -> u64 {
+        if self.is_eager(now_ms, rules) {
             return rules.eager_gap_ms.saturating_add(chance.up_to(rules.eager_gap_ms));
         }
         let factor = 1_u64 << self.doublings;
@@ -121,10 +131,10 @@ mod tests {
     #[test]
     fn a_lost_peer_is_tried_eagerly_for_two_minutes() {
         let mut pace = lost(STEADY_MS, 10_000);
-        assert!(pace.next_ms() <= 10_250);
+        assert!(pace.next_ms() <= 10_075);
         let eager = gaps(&mut pace, 10_000, 130_000);
-        assert!(eager.iter().all(|gap| (250..=500).contains(gap)), "{eager:?}");
-        assert!(eager.len() >= 240);
+        assert!(eager.iter().all(|gap| (75..=150).contains(gap)), "{eager:?}");
+        assert!(eager.len() >= 800);
     }
 
     #[test]

@@ -14,6 +14,12 @@ pub(crate) struct Rules {
     pub(crate) eager_ms: u64,
     /// The same for a peer that was never reached in this life: it may be long gone.
     pub(crate) stranger_eager_ms: u64,
+    /// How long a dial may take in that time, unless the peer is known to be far away: a bit longer
+    /// than the system waits before it repeats its first packet. What is lost in a partition that
+    /// heals in the meantime is soon tried anew.
+    pub(crate) eager_patience_ms: u64,
+    /// How long a dial may take afterwards.
+    pub(crate) patience_ms: u64,
     /// The pause after a failed dial in that time; up to as much again is added by chance.
     pub(crate) eager_gap_ms: u64,
     /// The first pause after that time; each is twice the one before it, and between half and all
@@ -37,7 +43,9 @@ impl Default for Rules {
             addresses_per_dial: 8,
             eager_ms: 120_000,
             stranger_eager_ms: 10_000,
-            eager_gap_ms: 250,
+            eager_patience_ms: 1_250,
+            patience_ms: 12_000,
+            eager_gap_ms: 75,
             first_gap_ms: 1_000,
             most_gap_ms: 30_000,
             cool_ms: 60_000,

@@ -1,6 +1,7 @@
 //! A peer that is to be connected.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use libp2p::Multiaddr;
 
@@ -11,12 +12,17 @@ use super::{Rules, Why};
 /// A dial of which nothing was heard for so long has failed.
 const MOST_DIAL_MS: u64 = 15_000;
 
+/// Round trips that a handshake takes, and some to spare.
+const ROUND_TRIPS: u32 = 8;
+
 /// What a peer is wanted for, and how the dialling goes.
 #[derive(Debug, Clone)]
 pub(super) struct Wanted {
     why: BTreeSet<Why>,
     pace: Pace,
     dialling: Option<Dialling>,
+    /// How long a round trip took when it was last connected.
+    rtt: Option<Duration>,
 }
 
 /// A dial that was begun.
@@ -31,7 +37,7 @@ struct Dialling {
 impl Wanted {
     /// Wanted from now on, for nothing yet.
     pub(super) const fn new(now_ms: u64) -> Self {
-        Self { why: BTreeSet::new(), pace: Pace::new(now_ms), dialling: None }
+        Self { why: BTreeSet::new(), pace: Pace::new(now_ms), dialling: None, rtt: None }
     }
 
     /// It is wanted for this. If that is new, it is worth a try.
@@ -59,6 +65,22 @@ impl Wanted {
         self.pace.begin(now_ms);
     }
 
+    /// How long a dial may take that begins now.
+    pub(super) fn patience(&self, now_ms: u64, rules: &Rules) -> Duration {
+        let whole = Duration::from_millis(rules.patience_ms);
+        if !self.pace.is_eager(now_ms, rules) {
+            return whole;
+        }
+        let handshake = self.rtt.unwrap_or_default() * ROUND_TRIPS;
+        handshake.max(Duration::from_millis(rules.eager_patience_ms)).min(whole)
+    }
+
+    /// The dial did not take place.
+    pub(super) fn postpone(&mut self, now_ms: u64, rules: &Rules) {
+        self.dialling = None;
+        self.pace.postpone(now_ms, rules);
+    }
+
     /// The dial has failed. Nothing changes if there was none.
     pub(super) fn fail(&mut self, now_ms: u64, rules: &Rules, chance: &mut Chance) {
         let Some(dialling) = self.dialling.take() else { return };
@@ -84,6 +106,11 @@ impl Wanted {
     /// It is connected.
     pub(super) fn connect(&mut self) {
         self.dialling = None;
+    }
+
+    /// A round trip to it takes so long.
+    pub(super) const fn measure(&mut self, rtt: Duration) {
+        self.rtt = Some(rtt);
     }
 
     /// It is not connected any more, after so long.

@@ -19,8 +19,8 @@ pub enum StreamError {
     /// The peer says nothing. It may be slow, or gone.
     #[error("the peer did not answer in time")]
     Silent,
-    /// A frame began and did not end in time, or was not taken in time.
-    #[error("a frame was not through after {0:?}")]
+    /// A frame began and got no further in time.
+    #[error("a frame got no further for {0:?}")]
     Stalled(Duration),
     /// A frame is longer than frames of this protocol may be.
     #[error("a frame of {bytes} bytes, where {most} is the most")]

@@ -19,9 +19,9 @@ use super::error::StreamError;
 use super::permit::Permit;
 use crate::blame::Blame;
 
-/// How long one frame may take, once it has begun.
-pub(crate) const FRAME: Duration = Duration::from_secs(20);
-/// What is asked for at a time while a frame comes in, and what is sent together with its length.
+/// How long one piece of a frame may take, once it has begun.
+const FRAME_PIECE: Duration = Duration::from_secs(20);
+/// A piece of a frame: what moves at a time.
 const PIECE: usize = 64 * 1024;
 const LENGTH: usize = 4;
 
@@ -41,7 +41,7 @@ pub struct Stream {
 #[derive(Debug, Clone)]
 struct Rules {
     most_bytes: u64,
-    frame: Duration,
+    piece: Duration,
     peer: PeerId,
     blame: Option<Blame>,
     /// Given back with the last half.
@@ -51,7 +51,7 @@ struct Rules {
 impl Stream {
     /// A conversation over anything that carries bytes, whose frames have at most so many.
     pub fn over(wire: impl Wire + 'static, peer: PeerId, most_bytes: u64) -> Self {
-        let rules = Rules { most_bytes, frame: FRAME, peer, blame: None, _permit: None };
+        let rules = Rules { most_bytes, piece: FRAME_PIECE, peer, blame: None, _permit: None };
         Self { peer, wire: Box::pin(wire), rules }
     }
 
@@ -61,10 +61,10 @@ impl Stream {
         self
     }
 
-    /// The same, with another end to how long one frame may take.
+    /// The same, with another end to how long a piece of 64 KiB may take.
     #[must_use]
-    pub fn frame_within(mut self, frame: Duration) -> Self {
-        self.rules.frame = frame;
+    pub fn piece_within(mut self, piece: Duration) -> Self {
+        self.rules.piece = piece;
         self
     }
 
@@ -76,8 +76,9 @@ impl Stream {
     /// One half to send with, one to receive with.
     pub fn split(self) -> (Sender, Receiver) {
         let (read, write) = AsyncReadExt::split(self.wire);
-        let sender = Sender { wire: write, rules: self.rules.clone(), buffer: Vec::new() };
-        (sender, Receiver { wire: read, rules: self.rules })
+        let (rules, buffer) = (self.rules.clone(), Vec::new());
+        let sender = Sender { wire: write, rules, buffer, is_torn: false };
+        (sender, Receiver { wire: read, rules: self.rules, is_torn: false })
     }
 }
 
@@ -86,6 +87,8 @@ pub struct Sender {
     wire: WriteHalf<Pin<Box<dyn Wire>>>,
     rules: Rules,
     buffer: Vec<u8>,
+    /// Whether a frame was begun and not ended: what followed would be taken for its rest.
+    is_torn: bool,
 }
 
 impl Sender {
@@ -98,29 +101,25 @@ impl Sender {
         let Some(length) = length else {
             return Err(StreamError::Oversized { bytes: frame.len() as u64, most });
         };
-        let patience = self.rules.frame;
-        let sent = timeout(patience, self.write(length, frame)).await;
-        let outcome = sent.unwrap_or(Err(StreamError::Stalled(patience)));
-        self.rules.settle(outcome)
-    }
-
-    async fn write(&mut self, length: u32, frame: &[u8]) -> Result<(), StreamError> {
+        if std::mem::replace(&mut self.is_torn, true) {
+            return Err(StreamError::Ended);
+        }
         let (first, rest) = frame.split_at(frame.len().min(PIECE - LENGTH));
         self.buffer.clear();
         self.buffer.extend_from_slice(&length.to_le_bytes());
         self.buffer.extend_from_slice(first);
-        let broken = |why: io::Error| StreamError::broken(&why);
-        self.wire.write_all(&self.buffer).await.map_err(broken)?;
-        self.wire.write_all(rest).await.map_err(broken)?;
-        self.wire.flush().await.map_err(broken)
+        self.rules.within(self.wire.write_all(&self.buffer)).await?;
+        for piece in rest.chunks(PIECE) {
+            self.rules.within(self.wire.write_all(piece)).await?;
+        }
+        self.rules.within(self.wire.flush()).await?;
+        self.is_torn = false;
+        Ok(())
     }
 
     /// Says that nothing more will be sent.
     pub async fn finish(mut self) -> Result<(), StreamError> {
-        let closed = timeout(self.rules.frame, self.wire.close()).await;
-        closed
-            .map_err(|_| StreamError::Stalled(self.rules.frame))?
-            .map_err(|why| StreamError::broken(&why))
+        self.rules.within(self.wire.close()).await
     }
 }
 
@@ -128,35 +127,40 @@ impl Sender {
 pub struct Receiver {
     wire: ReadHalf<Pin<Box<dyn Wire>>>,
     rules: Rules,
+    /// Whether a frame was begun and not ended.
+    is_torn: bool,
 }
 
 impl Receiver {
     /// The next frame, if it begins within this time; `None` if the other side has finished, or has
     /// hung up between two frames. What has to be complete says so in a frame.
     ///
-    /// After an error, or when the future is dropped in the middle, nothing more can be received.
+    /// Where nothing has begun in time, or nobody waits any longer, the next frame can still be had.
+    /// Where one has begun and did not get through, nothing more can.
     pub async fn receive(&mut self, patience: Duration) -> Result<Option<Vec<u8>>, StreamError> {
+        if self.is_torn {
+            return Err(StreamError::Ended);
+        }
         let mut length = [0; LENGTH];
         let begun = timeout(patience, self.wire.read(&mut length)).await;
         let begun = begun.map_err(|_| StreamError::Silent)?;
-        let begun = match begun.map_err(|why| StreamError::broken(&why))? {
-            0 => return Ok(None),
-            begun => begun,
-        };
-        let read = timeout(self.rules.frame, self.read(length, begun)).await;
-        let outcome = read.unwrap_or(Err(StreamError::Stalled(self.rules.frame)));
-        self.rules.settle(outcome).map(Some)
+        let begun = begun.map_err(|why| StreamError::broken(&why))?;
+        if begun == 0 {
+            return Ok(None);
+        }
+        self.is_torn = true;
+        let frame = self.rest(length, begun).await.inspect_err(|why| self.rules.blame(why))?;
+        self.is_torn = false;
+        Ok(Some(frame))
     }
 
-    async fn read(
+    async fn rest(
         &mut self,
         mut length: [u8; LENGTH],
         begun: usize,
     ) -> Result<Vec<u8>, StreamError> {
-        let broken = |why: io::Error| StreamError::broken(&why);
-        if let Some(rest) = length.get_mut(begun..) {
-            self.wire.read_exact(rest).await.map_err(broken)?;
-        }
+        let rest = length.get_mut(begun..).unwrap_or_default();
+        self.rules.within(self.wire.read_exact(rest)).await?;
         let bytes = u64::from(u32::from_le_bytes(length));
         let most = self.rules.most_bytes;
         if bytes > most {
@@ -166,25 +170,31 @@ impl Receiver {
         let mut frame = Vec::with_capacity(whole.min(PIECE));
         while frame.len() < whole {
             let held = frame.len();
-            // At most twice what has come: a peer pays for the room that it takes.
-            let next = whole.min((held * 2).max(PIECE));
-            frame.resize(next, 0);
+            frame.resize(whole.min(held + PIECE), 0);
             let piece = frame.get_mut(held..).unwrap_or_default();
-            self.wire.read_exact(piece).await.map_err(broken)?;
+            self.rules.within(self.wire.read_exact(piece)).await?;
         }
         Ok(frame)
     }
 }
 
 impl Rules {
+    /// One piece, moved in time.
+    async fn within<T>(
+        &self,
+        moving: impl Future<Output = io::Result<T>>,
+    ) -> Result<T, StreamError> {
+        match timeout(self.piece, moving).await {
+            Ok(moved) => moved.map_err(|why| StreamError::broken(&why)),
+            Err(_) => Err(StreamError::Stalled(self.piece)),
+        }
+    }
+
     /// What the peer is to blame for is written down.
-    fn settle<T>(&self, outcome: Result<T, StreamError>) -> Result<T, StreamError> {
-        if let (Err(why), Some(blame)) = (&outcome, &self.blame)
-            && let Some(fault) = why.fault()
-        {
+    fn blame(&self, why: &StreamError) {
+        if let (Some(fault), Some(blame)) = (why.fault(), &self.blame) {
             blame.record(self.peer, fault);
         }
-        outcome
     }
 }
 

@@ -45,13 +45,19 @@ impl Permits {
         let given = self.given.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_more);
         given.map_err(|_| Taken::ByAll)?;
         let mut of_peer = self.peers.entry(peer).or_insert(0);
-        if *of_peer >= self.most_per_peer {
+        if *of_peer >= self.share() {
             drop(of_peer);
             self.given.fetch_sub(1, Ordering::AcqRel);
             return Err(Taken::ByPeer);
         }
         *of_peer += 1;
         Ok(Permit { permits: Arc::clone(self), peer })
+    }
+
+    /// What one peer may have: less when little is left, so that a few do not take it all.
+    fn share(&self) -> u64 {
+        let left = self.most.saturating_sub(self.given());
+        self.most_per_peer.min((left / 4).max(2))
     }
 
     /// Permits that are given.
@@ -107,6 +113,16 @@ mod tests {
         assert!((0..10).all(|_| permits.take(peer(1)).is_err()));
         drop(held);
         assert_eq!((permits.given(), permits.peers.len()), (0, 0));
+    }
+
+    #[test]
+    fn a_few_peers_do_not_take_all_there_are() {
+        let permits = Permits::new(64, 16);
+        let mut held = Vec::new();
+        for number in 0..10 {
+            held.extend(std::iter::from_fn(|| permits.take(peer(number)).ok()));
+        }
+        assert!(permits.take(peer(99)).is_ok(), "{} are given", permits.given());
     }
 
     #[test]

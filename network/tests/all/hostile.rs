@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use libp2p::futures::{AsyncWriteExt, StreamExt};
+use libp2p::swarm::NetworkBehaviour;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::{Stream, StreamProtocol, SwarmBuilder, noise, tcp, yamux};
 use mangrove_network::Multiaddr;
@@ -11,6 +12,19 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::node::{PATIENCE, TALK};
+
+/// What it has in common with others: it answers when it is asked whether it is there.
+#[derive(NetworkBehaviour)]
+struct Manners {
+    streams: libp2p_stream::Behaviour,
+    ping: libp2p::ping::Behaviour,
+}
+
+impl Default for Manners {
+    fn default() -> Self {
+        Self { streams: libp2p_stream::Behaviour::new(), ping: libp2p::ping::Behaviour::default() }
+    }
+}
 
 pub(crate) struct Hostile {
     pub(crate) peer: PeerId,
@@ -26,13 +40,13 @@ impl Hostile {
     pub(crate) async fn meet(address: &Multiaddr) -> Self {
         let swarm = SwarmBuilder::with_new_identity().with_tokio();
         let swarm = swarm.with_tcp(tcp::Config::new(), noise::Config::new, yamux::Config::default);
-        let swarm = swarm.unwrap().with_behaviour(|_| libp2p_stream::Behaviour::new()).unwrap();
+        let swarm = swarm.unwrap().with_behaviour(|_| Manners::default()).unwrap();
         let idle = |config: libp2p::swarm::Config| {
             config.with_idle_connection_timeout(Duration::from_secs(600))
         };
         let mut swarm = swarm.with_swarm_config(idle).build();
         let peer = PeerId::from_multihash(&swarm.local_peer_id().to_bytes()).unwrap();
-        let control = swarm.behaviour().new_control();
+        let control = swarm.behaviour().streams.new_control();
         let (dials, mut wanted) = mpsc::channel::<DialOpts>(1_024);
         let mut running = JoinSet::new();
         running.spawn(async move {

@@ -105,7 +105,7 @@ async fn who_breaks_off_in_a_frame_is_noticed() {
     let (near, far) = tokio::io::duplex(64);
     let far = tokio_util::compat::TokioAsyncReadCompatExt::compat(far);
     let stream = Stream::over(far, keys(2).peer(), 100);
-    let (_, mut receive) = stream.frame_within(Duration::from_millis(300)).split();
+    let (_, mut receive) = stream.piece_within(Duration::from_millis(300)).split();
     let (_, mut near) = tokio::io::split(near);
     tokio::io::AsyncWriteExt::write_all(&mut near, &[10, 0, 0, 0, 1, 2]).await.unwrap();
     let stalled = StreamError::Stalled(Duration::from_millis(300));
