@@ -25,7 +25,8 @@ run: setup ## Build, make a home in a temporary folder and check it
 	  "$$mangrove" init --home "$$folder/home" && \
 	  "$$mangrove" config check --home "$$folder/home"
 
-test: setup ## Run every check, as CI does
+test: ## Run every check, as CI does
+	@.ci/setup tests
 	@echo "== format" && $(CARGO) fmt --all --check
 	@echo "== lint" && $(CARGO) clippy --workspace --all-targets --quiet -- -D warnings
 	@echo "== rules of the house" && $(NEXTEST) --package mangrove-tidy
@@ -62,8 +63,8 @@ fuzz: setup ## Fuzz every decoder, each for SECONDS_EACH=60 (needs the nightly c
 	    "$$target" -- -max_total_time=$${SECONDS_EACH:-60} -max_len=65536 -print_final_stats=1; \
 	done
 
-bench: setup ## Measure the protocol and the store, in release
-	@$(CARGO) bench --package mangrove-protocol --package mangrove-store --benches
+bench: setup ## Measure the protocol, the store and the network, in release
+	@$(CARGO) bench --package mangrove-protocol --package mangrove-store --package mangrove-network --benches
 
 trials: setup ## Kill and cut the power of a writing store TRIALS=1000 times
 	@TRIALS=$${TRIALS:-1000} $(CARGO) nextest run --profile trials --package mangrove-store crashes:: power::

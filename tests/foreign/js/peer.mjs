@@ -16,7 +16,7 @@ import { multiaddr } from '@multiformats/multiaddr';
 import { blake3 } from '@noble/hashes/blake3.js';
 import { createLibp2p } from 'libp2p';
 
-const LARGEST_RPC_BYTES = 256 * 1024;
+const LARGEST_RPC_BYTES = 320 * 1024;
 const COMMAND_LIMIT_MS = 20_000;
 const STOP_LIMIT_MS = 700;
 const PARTING_MS = 150;
@@ -54,7 +54,7 @@ const node = await createLibp2p({
       // Without this, messages are signed, and anonymous ones are dropped without a word.
       globalSignaturePolicy: options.signed ? 'StrictSign' : 'StrictNoSign',
       // By default an unsigned message's id is SHA-256 of its data: IHAVE and IWANT would never agree.
-      msgIdFn: (message) => blake3(message.data).subarray(0, 20),
+      msgIdFn: ({ topic, data }) => blake3(Buffer.concat([Buffer.from(topic), data])).subarray(0, 20),
       maxInboundDataLength: LARGEST_RPC_BYTES,
       allowPublishToZeroTopicPeers: true,
       ignoreDuplicatePublishError: true,

@@ -42,7 +42,7 @@ def tell(event, **more):
 
 
 def message_id(message):
-    return blake3(message.data).digest()[:20]
+    return blake3(message.topicIDs[0].encode() + message.data).digest()[:20]
 
 
 class Cache(MessageCache):
