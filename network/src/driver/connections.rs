@@ -66,10 +66,7 @@ impl Driver {
         if is_loopback(&address) {
             self.locals.insert(id);
         }
-        if self.is_left_over(peer, endpoint, now_ms) {
-            tracing::debug!(%peer, "the peer comes anew: what was there before is over");
-            self.close(peer);
-        }
+        let is_anew = self.comes_anew(peer, endpoint, now_ms);
         let link = Link {
             id: self.links.open(id),
             peer,
@@ -82,6 +79,11 @@ impl Driver {
         let was_alone = self.peers.connected_peers() == 0;
         if self.peers.connected(link, now_ms) {
             self.outbox.connected(peer);
+        }
+        if is_anew {
+            tracing::debug!(%peer, "the peer comes anew: what was there before is over");
+            self.close(peer);
+            return;
         }
         if was_alone && endpoint.is_dialer() {
             // The network is back, so others may be too.
@@ -97,8 +99,8 @@ impl Driver {
 
     /// Whether a peer that dials has forgotten a connection that is still held here. Nobody dials a
     /// peer that it is connected to, unless both dial at once. What that connection has told the mesh
-    /// would never be told again, so all of them have to end.
-    fn is_left_over(&self, peer: PeerId, endpoint: &ConnectedPoint, now_ms: u64) -> bool {
+    /// would never be told again on another, so both have to end, and the peer dials once more.
+    fn comes_anew(&self, peer: PeerId, endpoint: &ConnectedPoint, now_ms: u64) -> bool {
         let held_ms = self.peers.connected_for(peer, now_ms);
         endpoint.is_listener() && held_ms.is_some_and(|held_ms| held_ms > CROSSING_MS)
     }

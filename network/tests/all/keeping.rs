@@ -6,6 +6,7 @@ use camino::Utf8PathBuf;
 use mangrove_config::setting::Text;
 use mangrove_network::{News, Posted, StartError, Why};
 
+use crate::hostile::Hostile;
 use crate::node::{Node, Plan};
 
 fn folder() -> (tempfile::TempDir, Utf8PathBuf) {
@@ -95,6 +96,22 @@ async fn a_wanted_peer_that_comes_back_is_connected_again_soon() {
     println!("back after {:?}", began.elapsed());
     assert!(began.elapsed() < Duration::from_millis(1_500), "{:?}", began.elapsed());
     drop(two);
+}
+
+/// A peer that has forgotten a connection dials, while it is still held here: what was said on it, as
+/// that the peer is on a topic, would never be said again.
+#[tokio::test]
+async fn a_peer_that_comes_anew_ends_what_it_has_left_behind() {
+    let mut node = Node::start(1).await;
+    let peer = Hostile::meet(&node.full_address()).await;
+    node.until_news(|news| *news == News::Connected(peer.peer)).await;
+    // Sooner than this both may have dialled at once.
+    tokio::time::sleep(Duration::from_millis(3_300)).await;
+    peer.dial().await;
+    node.until_news(|news| *news == News::Disconnected(peer.peer)).await;
+    node.until(|overview| overview.peers.iter().all(|it| it.connections.is_empty())).await;
+    peer.dial().await;
+    node.until_news(|news| *news == News::Connected(peer.peer)).await;
 }
 
 #[tokio::test]
