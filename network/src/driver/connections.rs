@@ -23,6 +23,8 @@ use crate::start::system_error;
 
 /// How long after one connection another one may come because both sides dialled at once.
 const CROSSING_MS: u64 = 3_000;
+/// The same where the peer has dialled both times: somebody may have asked it to while it did anyway.
+const REPEATING_MS: u64 = 500;
 /// How long a dial may take that somebody waits for.
 const VISIT: Duration = Duration::from_secs(10);
 /// How often everybody is tried anew because something has changed.
@@ -101,8 +103,14 @@ impl Driver {
     /// peer that it is connected to, unless both dial at once. What that connection has told the mesh
     /// would never be told again on another, so both have to end, and the peer dials once more.
     fn comes_anew(&self, peer: PeerId, endpoint: &ConnectedPoint, now_ms: u64) -> bool {
-        let held_ms = self.peers.connected_for(peer, now_ms);
-        endpoint.is_listener() && held_ms.is_some_and(|held_ms| held_ms > CROSSING_MS)
+        let Some((held_ms, direction)) = self.peers.connected_for(peer, now_ms) else {
+            return false;
+        };
+        let crossing_ms = match direction {
+            Direction::Outbound => CROSSING_MS,
+            Direction::Inbound => REPEATING_MS,
+        };
+        endpoint.is_listener() && held_ms > crossing_ms
     }
 
     /// Whoever could not be reached may be reachable now. Not too often, since anybody can come and go.

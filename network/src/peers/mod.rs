@@ -281,10 +281,10 @@ impl Peers {
         self.links.of(peer).map(|open| open.link.id)
     }
 
-    /// For how long a peer has been connected, if it is.
-    pub(crate) fn connected_for(&self, peer: PeerId, now_ms: u64) -> Option<u64> {
-        let since_ms = self.links.of(peer).map(|open| open.since_ms).min()?;
-        Some(now_ms.saturating_sub(since_ms))
+    /// For how long a peer has been connected, if it is, and who made the oldest connection.
+    pub(crate) fn connected_for(&self, peer: PeerId, now_ms: u64) -> Option<(u64, Direction)> {
+        let oldest = self.links.of(peer).min_by_key(|open| open.since_ms)?;
+        Some((now_ms.saturating_sub(oldest.since_ms), oldest.link.direction))
     }
 
     /// Whether there is a connection to a peer.

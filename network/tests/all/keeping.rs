@@ -105,8 +105,8 @@ async fn a_peer_that_comes_anew_ends_what_it_has_left_behind() {
     let mut node = Node::start(1).await;
     let peer = Hostile::meet(&node.full_address()).await;
     node.until_news(|news| *news == News::Connected(peer.peer)).await;
-    // Sooner than this both may have dialled at once.
-    tokio::time::sleep(Duration::from_millis(3_300)).await;
+    // Sooner than this it may have dialled for two reasons at once.
+    tokio::time::sleep(Duration::from_millis(600)).await;
     peer.dial().await;
     node.until_news(|news| *news == News::Disconnected(peer.peer)).await;
     node.until(|overview| overview.peers.iter().all(|it| it.connections.is_empty())).await;

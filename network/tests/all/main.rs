@@ -11,9 +11,11 @@
 
 mod child;
 mod faults;
+mod foreign;
 mod hostile;
 mod keeping;
 mod mesh;
+mod namespaces;
 mod node;
 mod starting;
 mod streams;
