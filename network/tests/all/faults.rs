@@ -4,7 +4,7 @@ use std::io::Write;
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use libp2p::futures::AsyncWriteExt;
+use libp2p::futures::{AsyncReadExt, AsyncWriteExt};
 use mangrove_network::{Multiaddr, News, Posted};
 use serde_json::json;
 use tokio::time::{sleep, timeout};
@@ -187,8 +187,17 @@ async fn frames_that_never_end_or_are_too_long_hurt_nobody() {
     }
     village.fares_as(before, idle, "frames").await;
     village.blames(long.peer, "oversized").await;
-    village.blames(slow.peer, "stalled").await;
     drop(held);
+}
+
+#[tokio::test]
+async fn a_frame_that_does_not_go_on_is_ended_and_written_down() {
+    let village = Village::start().await;
+    let mut slow = Hostile::meet(&village.victim.address).await;
+    let mut stream = slow.say(b"\x00\x00\x10\x00abc").await.unwrap();
+    village.blames(slow.peer, "stalled").await;
+    let ended = timeout(PATIENCE, stream.read(&mut [0; 8])).await.expect("it is still open");
+    assert!(matches!(ended, Ok(0) | Err(_)), "{ended:?}");
 }
 
 #[tokio::test]
