@@ -75,10 +75,13 @@ async fn a_frame_that_is_too_long_is_not_sent_and_not_taken() {
     assert_eq!(receive.receive(PATIENCE).await, Ok(Some(b"still fine".to_vec())));
 
     let (mut send, _receive) = one.network.open(two.peer(), generous).await.unwrap().split();
-    // It may notice that the other side has hung up before it is through.
-    drop(send.send(&long).await);
-    let (_, mut receive) = two.answer().await;
-    assert_eq!(receive.receive(PATIENCE).await, Err(too_long));
+    let refuse = async {
+        let (_, mut receive) = two.answer().await;
+        receive.receive(PATIENCE).await
+    };
+    // It notices that the other side has hung up before it is through.
+    let (sent, refused) = tokio::join!(send.send(&long), refuse);
+    assert_eq!((sent, refused), (Err(StreamError::Ended), Err(too_long)));
     let culprit = one.peer();
     two.until(|overview| {
         let peer = overview.peers.iter().find(|it| it.peer == culprit).unwrap();
