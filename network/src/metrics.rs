@@ -7,7 +7,8 @@ use prometheus_client::registry::Registry;
 
 use crate::overview::Queue;
 
-type Labelled = Family<[(&'static str, &'static str); 1], Counter>;
+/// A count of something that has kinds.
+pub(crate) type Labelled = Family<[(&'static str, &'static str); 1], Counter>;
 
 /// What the network counts.
 #[derive(Debug, Default, Clone)]

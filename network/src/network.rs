@@ -12,6 +12,7 @@ use tokio::time::timeout;
 use crate::blame::Blame;
 use crate::command::{Call, Command, OnFull};
 use crate::error::ConnectError;
+use crate::metrics::{Labelled, count};
 use crate::overview::Overview;
 use crate::peers::{Source, Why};
 use crate::stream::permit::Permits;
@@ -30,6 +31,7 @@ pub struct Network {
     pub(crate) commands: mpsc::Sender<Command>,
     pub(crate) outbound: Arc<Permits>,
     pub(crate) blame: Blame,
+    pub(crate) published: Labelled,
 }
 
 /// What became of an order.
@@ -77,7 +79,10 @@ impl Network {
         debug_assert_eq!(command.on_full(), OnFull::Shed);
         match self.commands.try_send(command) {
             Ok(()) => Posted::Queued,
-            Err(mpsc::error::TrySendError::Full(_)) => Posted::Shed,
+            Err(mpsc::error::TrySendError::Full(_)) => {
+                count(&self.published, "outcome", "shed");
+                Posted::Shed
+            }
             Err(mpsc::error::TrySendError::Closed(_)) => Posted::Closed,
         }
     }

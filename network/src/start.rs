@@ -63,7 +63,7 @@ pub struct Ears {
     pub streams: mpsc::Receiver<Incoming>,
 }
 
-/// Opens the network: it listens, and nobody has been dialled yet.
+/// Opens the network: it listens. Who is known is dialled, and nobody waits for that.
 pub async fn open(setup: Setup<'_>) -> Result<Opened, StartError> {
     let addresses = setup.settings.listen.iter().map(|address| address.as_str().to_owned());
     let addresses = addresses.collect::<Vec<_>>();

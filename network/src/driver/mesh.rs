@@ -36,7 +36,13 @@ impl Driver {
         self.metrics.heard.inc();
         self.metrics.heard_bytes.inc_by(message.bytes.len() as u64);
         let (id, from) = (message.id.clone(), message.from);
-        let Err(refused) = self.intake.take(message, self.now_ms()) else { return };
+        let taken = self.intake.take(message, self.now_ms());
+        let (waiting, most) = self.intake.depth();
+        // A queue fills up sooner than the next tick comes.
+        if waiting * 5 >= most * 4 {
+            self.measure();
+        }
+        let Err(refused) = taken else { return };
         count(&self.metrics.shed, "reason", refused.why.label());
         self.settle(&id, from, MessageAcceptance::Ignore);
         match refused.why {

@@ -138,6 +138,7 @@ impl Driver {
             commands,
             outbound: Arc::clone(&outbound),
             blame: blame.clone(),
+            published: metrics.published.clone(),
         };
         let mut driver = Self {
             swarm,

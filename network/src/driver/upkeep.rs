@@ -56,7 +56,7 @@ impl Driver {
     }
 
     /// Notes how full the queues are, and says so before one overflows.
-    fn measure(&mut self) {
+    pub(super) fn measure(&mut self) {
         let (messages, _) = self.intake.depth();
         let depths = [messages, self.commands.len() as u64];
         for (gauge, depth) in self.gauges.iter_mut().zip(depths) {

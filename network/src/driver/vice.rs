@@ -25,9 +25,17 @@ impl Vice {
             Self::Greedy => Quota::new(10, 256),
             // Who meets us names all its topics.
             Self::Restless => Quota::new(100, 20_000),
-            // The mesh says so with each heartbeat.
-            Self::Slow => Quota::new(0, 30),
+            // The mesh says so with each heartbeat, and a second without that makes up for half of one.
+            Self::Slow => Quota::new(1, 60),
             Self::Pushing => Quota::new(1, 64),
+        }
+    }
+
+    /// How much of its measure it takes up each time.
+    const fn cost(self) -> u64 {
+        match self {
+            Self::Slow => 2,
+            Self::Greedy | Self::Restless | Self::Pushing => 1,
         }
     }
 }
@@ -36,7 +44,7 @@ impl Driver {
     /// A peer does it once more. `false` if that is too often.
     pub(super) fn take(&mut self, vice: Vice, peer: PeerId) -> bool {
         let now_ms = self.now_ms();
-        self.vices.entry((peer, vice)).or_insert_with(|| vice.quota()).take(1, now_ms)
+        self.vices.entry((peer, vice)).or_insert_with(|| vice.quota()).take(vice.cost(), now_ms)
     }
 
     /// Forgets those who have bettered themselves.
@@ -47,5 +55,19 @@ impl Driver {
             // What does not get better by itself does by leaving.
             !quota.is_idle(now_ms) && peers.is_connected(*peer)
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_slow_now_and_then_is_kept_and_who_stays_slow_is_not() {
+        let mut quota = Vice::Slow.quota();
+        assert!((0..1_000).all(|beat| quota.take(Vice::Slow.cost(), beat * 2_000)));
+        let mut quota = Vice::Slow.quota();
+        let borne = (0..1_000).take_while(|beat| quota.take(Vice::Slow.cost(), beat * 1_000));
+        assert!((30..=60).contains(&borne.count()));
     }
 }

@@ -94,6 +94,9 @@ async fn what_nobody_has_time_to_judge_is_shed_and_told_as_missed() {
         missed += count;
     }
     assert_eq!(missed, 16);
+    let overview = second.network.overview().await.unwrap();
+    let queue = overview.queues.iter().find(|queue| queue.name == "messages").unwrap();
+    assert_eq!((queue.peak, queue.capacity), (4, 4));
     for number in 0..4_u8 {
         assert_eq!(second.accept().await, [number; 100]);
     }
