@@ -1,14 +1,19 @@
 //! Starting the network.
 
 use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use camino::Utf8PathBuf;
 use libp2p::core::transport::ListenerId;
+use libp2p::multiaddr::Protocol as Part;
 use libp2p::{Multiaddr, TransportError};
 use mangrove_config::network::Network as Settings;
 use mangrove_protocol::keys::NodeKeys;
 use prometheus_client::registry::Registry;
+use rustix::io::Errno;
+use rustix::net::sockopt::{set_ipv6_v6only, set_socket_reuseaddr};
+use rustix::net::{AddressFamily, SocketType, bind, socket};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
@@ -90,6 +95,12 @@ fn listen(driver: &mut Driver, address: &str) -> Result<Option<ListenerId>, Star
         address: address.to_owned(),
         why: why.to_string(),
     })?;
+    vacant(&parsed).map_err(|why| match refusal(address, &why) {
+        Refusal::Fatal(error) => error,
+        Refusal::Unknown => {
+            StartError::CannotListen { address: address.to_owned(), why: why.to_string() }
+        }
+    })?;
     match driver.listen(parsed) {
         Ok(listener) => Ok(Some(listener)),
         Err(TransportError::MultiaddrNotSupported(_)) => Err(StartError::CannotListen {
@@ -103,6 +114,29 @@ fn listen(driver: &mut Driver, address: &str) -> Result<Option<ListenerId>, Star
                 Ok(None)
             }
         },
+    }
+}
+
+/// Makes sure that nobody listens there. The transport would not notice: it shares its ports, so that it can dial
+/// from them, and the system then deals out connections between all that listen.
+fn vacant(address: &Multiaddr) -> io::Result<()> {
+    let mut parts = address.iter();
+    let ip = match parts.next() {
+        Some(Part::Ip4(ip)) => IpAddr::V4(ip),
+        Some(Part::Ip6(ip)) => IpAddr::V6(ip),
+        _ => return Ok(()),
+    };
+    let Some(Part::Tcp(port)) = parts.next() else { return Ok(()) };
+    let family = if ip.is_ipv6() { AddressFamily::INET6 } else { AddressFamily::INET };
+    // A family that this machine does not know is met again by whoever listens.
+    let Ok(probe) = socket(family, SocketType::STREAM, None) else { return Ok(()) };
+    set_socket_reuseaddr(&probe, true)?;
+    if ip.is_ipv6() {
+        set_ipv6_v6only(&probe, true)?;
+    }
+    match bind(&probe, &SocketAddr::new(ip, port)) {
+        Err(Errno::ADDRINUSE) if port != 0 => Err(Errno::ADDRINUSE.into()),
+        _ => Ok(()),
     }
 }
 

@@ -30,6 +30,22 @@ async fn a_port_that_is_taken_is_named() {
 }
 
 #[tokio::test]
+async fn a_port_of_another_node_is_taken_as_well() {
+    for address in ["/ip4/127.0.0.1/tcp/0", "/ip6/::1/tcp/0", "/ip4/127.0.0.1/udp/0/quic-v1"] {
+        let plan = |at: &str| {
+            let at = written(at);
+            Plan::new(1).with(|settings| settings.listen = vec![at.clone()])
+        };
+        let node = plan(address).start().await;
+        let taken = node.full_address().to_string();
+        let taken = taken.split("/p2p/").next().unwrap();
+        let again = plan(taken);
+        assert_eq!(refused(again).await.to_string(), format!("{taken} is in use"));
+        drop(node);
+    }
+}
+
+#[tokio::test]
 async fn an_address_of_another_machine_is_named() {
     let plan = Plan::new(1).with(|it| it.listen = vec![written("/ip4/192.0.2.1/tcp/0")]);
     let why = refused(plan).await.to_string();
