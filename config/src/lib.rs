@@ -27,6 +27,7 @@ pub mod identity;
 pub mod log;
 pub mod nearest;
 pub mod network;
+pub mod node;
 pub mod paths;
 pub mod section;
 pub mod server;

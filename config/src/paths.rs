@@ -102,6 +102,11 @@ impl Home {
     pub fn node_file(&self) -> Utf8PathBuf {
         self.run_folder().join("node.json")
     }
+
+    /// Where the running node is asked how it is.
+    pub fn diagnostics_socket(&self) -> Utf8PathBuf {
+        self.run_folder().join("diag.socket")
+    }
 }
 
 #[cfg(test)]

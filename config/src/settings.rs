@@ -4,6 +4,7 @@ use crate::feed::Feed;
 use crate::identity::Identity;
 use crate::log::Log;
 use crate::network::Network;
+use crate::node::Node;
 use crate::section::Section;
 use crate::server::Server;
 use crate::setting::Unfit;
@@ -24,23 +25,27 @@ pub struct Settings {
     pub store: Store,
     /// `[feed]`
     pub feed: Feed,
+    /// `[node]`
+    pub node: Node,
 }
 
 impl Settings {
     /// The sections, in the order they are documented.
-    pub fn sections(&self) -> [&dyn Section; 6] {
-        [&self.identity, &self.log, &self.server, &self.network, &self.store, &self.feed]
+    pub fn sections(&self) -> [&dyn Section; 7] {
+        let Self { identity, log, server, network, store, feed, node } = self;
+        [identity, log, server, network, store, feed, node]
     }
 
     /// The section of this name.
     pub fn section_mut(&mut self, name: &str) -> Option<&mut dyn Section> {
-        let sections: [&mut dyn Section; 6] = [
+        let sections: [&mut dyn Section; 7] = [
             &mut self.identity,
             &mut self.log,
             &mut self.server,
             &mut self.network,
             &mut self.store,
             &mut self.feed,
+            &mut self.node,
         ];
         sections.into_iter().find(|section| section.name() == name)
     }
@@ -54,6 +59,7 @@ impl Settings {
             self.nameless_bootstrap(),
             self.network.out_of_range(),
             self.store.out_of_range(),
+            self.node.out_of_range(),
         ];
         rules.into_iter().flatten().collect()
     }
@@ -149,6 +155,13 @@ mod tests {
         check(&[("network", "connections", "1")], &[]);
         let why = "0 is not between 1 and 65536";
         check(&[("network", "streams", "0")], &[("network.streams", why)]);
+    }
+
+    #[test]
+    fn numbers_of_the_node_have_bounds() {
+        check(&[("node", "drain_secs", "1")], &[]);
+        let why = "0 is not between 1 and 3600";
+        check(&[("node", "drain_secs", "0")], &[("node.drain_secs", why)]);
     }
 
     #[test]

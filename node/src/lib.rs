@@ -7,3 +7,29 @@
 //!
 //! It will never decide what a delta means, never queue without a bound, and never let one actor
 //! wait for another's queue while holding its own turn.
+
+mod arbiters;
+mod budget;
+mod cause;
+mod delta;
+pub mod diagnostics;
+pub mod drive;
+mod error;
+mod handle;
+pub mod inbox;
+mod process;
+mod rlimit;
+mod start;
+mod stop;
+#[cfg(test)]
+mod testing;
+mod tuning;
+pub mod warden;
+
+pub use arbiters::Arbiters;
+pub use budget::{Budget, Permit};
+pub use cause::EventId;
+pub use error::{Refused, StartError, Unanswered};
+pub use handle::{Handle, Readiness};
+pub use start::{Node, Setup, block_on, open};
+pub use stop::Stop;

@@ -1,0 +1,51 @@
+//! The section `[node]`: how a node uses the machine, and how it starts and stops.
+
+use crate::section::section;
+use crate::setting::Unfit;
+
+section! {
+    /// How this node uses the machine.
+    "node" => Node {
+        /// Threads on which contexts are worked on. 0: as many as there are cores, at most 4.
+        context_threads: u64 = 0,
+        /// Events that may wait in each lane of an actor. What becomes of more depends on what they are.
+        lane_events: u64 = 1_024,
+        /// Memory for events that wait in a lane, in MiB.
+        lane_mib: u64 = 8,
+        /// Commits, checks of signatures and the like that one actor may have begun at a time. While there
+        /// are as many, it takes nothing new.
+        in_flight: u64 = 64,
+        /// Memory for them, in MiB.
+        in_flight_mib: u64 = 16,
+        /// Handling one event for longer than so many milliseconds is said in the log.
+        slow_event_ms: u64 = 100,
+        /// When more events wait than ever before, that is said in the log, once there are so many.
+        deep_queue: u64 = 1_000,
+        /// How long stopping may take, in seconds, before what is left is dropped.
+        drain_secs: u64 = 10,
+        /// Files that may be open at a time, as far as the system lets them.
+        open_files: u64 = 64_000,
+        /// Whether `mangrove diag` and `mangrove stop` reach this node, by a socket in its home.
+        diagnostics: bool = true,
+    }
+}
+
+impl Node {
+    /// What is out of range, with the key at fault.
+    pub(crate) fn out_of_range(&self) -> Option<(&'static str, Unfit)> {
+        let rules = [
+            ("node.context_threads", self.context_threads, 0, 64),
+            ("node.lane_events", self.lane_events, 1, 65_536),
+            ("node.lane_mib", self.lane_mib, 1, 4_096),
+            ("node.in_flight", self.in_flight, 1, 65_536),
+            ("node.in_flight_mib", self.in_flight_mib, 1, 4_096),
+            ("node.slow_event_ms", self.slow_event_ms, 1, 3_600_000),
+            ("node.deep_queue", self.deep_queue, 1, 1 << 30),
+            ("node.drain_secs", self.drain_secs, 1, 3_600),
+            ("node.open_files", self.open_files, 64, 1 << 30),
+        ];
+        rules.into_iter().find_map(|(key, value, least, most)| {
+            Unfit::outside(value, least, most).map(|unfit| (key, unfit))
+        })
+    }
+}

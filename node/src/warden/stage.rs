@@ -1,0 +1,43 @@
+//! A stage: what is started together, and stopped together before what was started earlier.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use mangrove_protocol::machine::Reason;
+
+use crate::stop::Stop;
+
+/// How a stage is to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Manner {
+    /// It finishes what it has.
+    Drain,
+    /// It lets go of what it has: nothing may be acknowledged any more.
+    Cut,
+}
+
+/// What ends a stage. A reason says that something was not done that had to be.
+pub type Ending = Pin<Box<dyn Future<Output = Result<(), Reason>>>>;
+
+type Hook = Box<dyn FnOnce(Manner) -> Ending>;
+
+/// What is stopped together.
+pub(super) struct Stage {
+    pub(super) name: &'static str,
+    /// Of the time there is for stopping, so many parts are this one's, and whatever others leave.
+    pub(super) parts: u32,
+    pub(super) what: What,
+}
+
+pub(super) enum What {
+    /// Actors, by their places.
+    Actors { places: Vec<usize>, stop: Stop },
+    /// Something else.
+    Hook(Option<Hook>),
+}
+
+impl std::fmt::Debug for Stage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Stage({})", self.name)
+    }
+}
