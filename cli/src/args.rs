@@ -8,8 +8,10 @@ use crate::backup::BackupArgs;
 use crate::check::CheckArgs;
 use crate::completions::CompletionsArgs;
 use crate::config::ConfigArgs;
+use crate::diag::DiagArgs;
 use crate::init::InitArgs;
 use crate::restore::RestoreArgs;
+use crate::run::RunArgs;
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -108,6 +110,12 @@ pub(crate) enum Color {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Init(InitArgs),
+    Run(RunArgs),
+    /// Stop the running node, and wait until it has stopped
+    ///
+    /// It finishes what it has first, for as long as node.drain_secs says at most.
+    Stop,
+    Diag(DiagArgs),
     Backup(BackupArgs),
     Restore(RestoreArgs),
     Check(CheckArgs),

@@ -1,18 +1,16 @@
 //! `mangrove config`: what the node is told, and who told it.
 
-use std::fs;
-
 use clap::Subcommand;
 use mangrove_config::file::Source;
 use mangrove_config::section::Raw;
-use mangrove_config::{Home, Override, Place, Settings, Sources};
-use rustix::process::{Pid, test_kill_process};
+use mangrove_config::{Override, Place, Settings, Sources};
 use serde_json::{Map, Value, json};
 
 use crate::exit::Kind;
 use crate::failure::Failure;
 use crate::home::format;
 use crate::present::Report;
+use crate::running::process;
 use crate::session::Session;
 
 /// Show, check and change the configuration
@@ -98,7 +96,7 @@ fn set(args: &SetArgs, session: &Session) -> Result<Report, Failure> {
     changed.replace().map_err(|error| {
         Failure::new(Kind::Storage, format!("cannot write {path}")).because(error)
     })?;
-    let running = running(&session.home);
+    let running = process(&session.home);
     let restart = match running {
         Some(pid) => {
             format!("restart needed: the node runs (pid {pid}) with the value it started with")
@@ -140,15 +138,6 @@ fn value_of(args: &SetArgs, section: &str, key: &str) -> Result<toml_edit::Value
         },
         None => failure,
     })
-}
-
-/// The process id of the node that runs in this home, if one does.
-fn running(home: &Home) -> Option<u32> {
-    let node = fs::read_to_string(home.node_file()).ok()?;
-    let node = serde_json::from_str::<Value>(&node).ok()?;
-    let pid = node.get("pid").and_then(Value::as_i64)?;
-    let process = Pid::from_raw(i32::try_from(pid).ok()?)?;
-    test_kill_process(process).is_ok().then(|| u32::try_from(pid).ok()).flatten()
 }
 
 /// A setting as JSON.

@@ -18,19 +18,28 @@ pub enum Kind {
     Refused,
     /// The disk refuses, or holds something unreadable.
     Storage,
+    /// No node answers.
+    NotReachable,
+    /// The node has too much to do, or did not finish in time.
+    Busy,
+    /// The node could not go on.
+    Fatal,
     /// A fault of this program or of the system under it.
     Internal,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 10] = [
         Self::Usage,
         Self::Config,
         Self::NotFound,
         Self::Conflict,
         Self::Refused,
         Self::Storage,
+        Self::NotReachable,
+        Self::Busy,
+        Self::Fatal,
         Self::Internal,
     ];
 
@@ -43,6 +52,9 @@ impl Kind {
             Self::Conflict => (-32004, "conflict", 1),
             Self::Refused => (-32001, "unauthorized", 5),
             Self::Storage => (-32011, "storage", 1),
+            Self::NotReachable => (-32009, "unreachable", 3),
+            Self::Busy => (-32000, "busy", 6),
+            Self::Fatal => (-32603, "fatal", 101),
             Self::Internal => (-32603, "internal", 1),
         }
     }

@@ -12,15 +12,20 @@ mod backup;
 mod check;
 mod completions;
 mod config;
+mod diag;
 mod exit;
 mod failure;
 mod home;
 mod init;
 mod limits;
+mod logging;
 mod passphrase;
 mod present;
 mod restore;
+mod run;
+mod running;
 mod session;
+mod stop;
 mod store;
 mod version;
 
@@ -37,7 +42,7 @@ pub use crate::exit::Kind;
 pub use crate::failure::Failure;
 pub use crate::home::STEPS;
 pub use crate::present::Report;
-use crate::present::Screen;
+use crate::present::{Ending, Screen};
 use crate::session::Session;
 
 /// The whole program: reads the arguments and the environment, acts, prints, and says how it went.
@@ -55,6 +60,8 @@ enum Outcome {
     Clap(clap::Error),
     /// A command succeeded.
     Done(Report),
+    /// A command has said what it had to say, and returns this.
+    Ended(Ending),
     /// A command failed.
     Failed(Failure),
 }
@@ -66,10 +73,11 @@ fn act(typed: &[OsString], environment: Environment) -> Outcome {
     };
     let armed = arm_failpoints(&environment);
     let session = armed.and_then(|()| Session::new(args.global, environment));
-    match session.and_then(|session| run(args.command, &session)) {
-        Ok(report) => Outcome::Done(report),
-        Err(failure) => Outcome::Failed(failure),
-    }
+    let outcome = session.and_then(|session| match args.command {
+        Command::Run(args) => run::run(&args, &session).map(Outcome::Ended),
+        command => report(command, &session).map(Outcome::Done),
+    });
+    outcome.unwrap_or_else(Outcome::Failed)
 }
 
 fn arm_failpoints(environment: &Environment) -> Result<(), Failure> {
@@ -80,13 +88,16 @@ fn arm_failpoints(environment: &Environment) -> Result<(), Failure> {
     })
 }
 
-fn run(command: Command, session: &Session) -> Result<Report, Failure> {
+fn report(command: Command, session: &Session) -> Result<Report, Failure> {
     match command {
         Command::Init(args) => init::run(&args, session),
         Command::Config(args) => config::run(args, session),
         Command::Backup(args) => backup::run(&args, session),
         Command::Restore(args) => restore::run(&args, session),
         Command::Check(args) => check::run(&args, session),
+        Command::Stop => stop::run(session),
+        Command::Diag(args) => diag::run(&args, session),
+        Command::Run(_) => Err(Failure::new(Kind::Internal, "running gives no report")),
         Command::Limits => Ok(limits::run()),
         Command::Completions(args) => Ok(completions::run(&args)),
         Command::Version => Ok(version::run()),

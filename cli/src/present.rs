@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::Outcome;
 use crate::exit::Kind;
 use crate::failure::Failure;
-use crate::session::Session;
+use crate::session::{Session, Voice};
 
 /// What a command has to say when it is done.
 #[derive(Debug)]
@@ -29,6 +29,34 @@ impl Report {
     /// A note on what was done; `--quiet` keeps it back.
     pub fn note(text: impl Into<String>, json: Value) -> Self {
         Self { text: text.into(), json, asked_for: false }
+    }
+}
+
+/// What a command returns that has said all it had to say while it ran.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Ending(pub(crate) u8);
+
+/// Where a command says things while it runs.
+pub(crate) struct Stream(Voice);
+
+impl Stream {
+    pub(crate) const fn of(session: &Session) -> Self {
+        Self(session.voice)
+    }
+
+    /// Says something, as a line of JSON where that was asked for. A reader that has gone away hears nothing.
+    pub(crate) fn tell(&self, text: &str, json: &Value) -> Result<(), Failure> {
+        let said = match self.0 {
+            Voice::Json => out(&format!("{json}\n")),
+            Voice::Quiet => Ok(()),
+            Voice::Text => out(text),
+        };
+        match said {
+            Err(why) if why.kind() != io::ErrorKind::BrokenPipe => {
+                Err(Failure::new(Kind::Internal, "cannot write to standard output").because(why))
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -109,6 +137,7 @@ impl Screen {
     pub(crate) fn show(&self, outcome: Outcome) -> ExitCode {
         let (printed, code) = match outcome {
             Outcome::Done(report) => (self.report(&report), ExitCode::SUCCESS),
+            Outcome::Ended(Ending(code)) => (Ok(()), ExitCode::from(code)),
             Outcome::Failed(failure) => (self.failure(&failure), failure.kind().exit_code()),
             Outcome::Clap(error) if error.use_stderr() => {
                 (self.usage(&error), Kind::Usage.exit_code())

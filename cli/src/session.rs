@@ -2,21 +2,51 @@
 
 use std::env;
 use std::io::{self, IsTerminal};
+use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use mangrove_config::file::Source;
 use mangrove_config::{Environment, Home, Override, Resolved, Sources};
 
-use crate::args::Global;
+use crate::args::{Color, Global};
 use crate::exit::Kind;
 use crate::failure::Failure;
 use crate::home::format;
+
+/// How a command speaks while it runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Voice {
+    /// To programs.
+    Json,
+    /// Only if it is asked for something.
+    Quiet,
+    /// To people.
+    Text,
+}
+
+impl Voice {
+    const fn of(global: &Global) -> Self {
+        match (global.json, global.quiet) {
+            (true, _) => Self::Json,
+            (false, true) => Self::Quiet,
+            (false, false) => Self::Text,
+        }
+    }
+}
 
 /// One run of the program.
 pub(crate) struct Session {
     pub(crate) home: Home,
     pub(crate) environment: Environment,
     pub(crate) passphrase_file: Option<Utf8PathBuf>,
+    /// How it speaks while it runs.
+    pub(crate) voice: Voice,
+    /// How much more is to be logged.
+    pub(crate) verbose: u8,
+    /// Whether a terminal may be shown colours.
+    pub(crate) uses_color: bool,
+    /// How long the node is waited for, if that was said.
+    pub(crate) timeout: Option<Duration>,
     /// Whether progress is to be shown.
     pub(crate) shows_progress: bool,
     current: Utf8PathBuf,
@@ -36,10 +66,26 @@ impl Session {
             key,
             value,
         };
+        let voice = Voice::of(&global);
         let overrides = global.settings.into_iter().map(given).collect();
         let shows_progress = !global.json && !global.quiet && io::stderr().is_terminal();
-        let passphrase_file = global.passphrase_file;
-        Ok(Self { home, environment, passphrase_file, shows_progress, current, overrides })
+        let is_plain = !matches!(environment.get("NO_COLOR"), Ok(None));
+        Ok(Self {
+            home,
+            passphrase_file: global.passphrase_file,
+            voice,
+            verbose: global.verbose,
+            uses_color: match global.color {
+                Color::Always => true,
+                Color::Auto => !is_plain,
+                Color::Never => false,
+            },
+            timeout: global.timeout.map(|secs| Duration::from_secs(u64::from(secs))),
+            environment,
+            shows_progress,
+            current,
+            overrides,
+        })
     }
 
     /// A folder that was named, from the folder in which the program runs.
@@ -53,6 +99,15 @@ impl Session {
         let file = Source::read(&self.home.config_file());
         let file = file.map_err(|error| Failure::config(&error))?;
         self.resolve_with(file)
+    }
+
+    /// The same, with what flags of a command say of single settings.
+    pub(crate) fn resolve_given(&self, given: Vec<Override>) -> Result<Resolved, Failure> {
+        let file = Source::read(&self.home.config_file());
+        let file = file.map_err(|error| Failure::config(&error))?;
+        let overrides = self.overrides.iter().cloned().chain(given).collect();
+        let sources = Sources { file, environment: self.environment.clone(), overrides };
+        sources.resolve().map_err(|error| Failure::config(&error))
     }
 
     /// The same, with this file instead of the one in the home.

@@ -1,27 +1,21 @@
 //! The store of a home, as commands without a node use it.
 
-use std::fs;
-
 use mangrove_store::seal::DataKey;
 use mangrove_store::{OpenError, Reader, Writer, open};
 
 use crate::exit::Kind;
 use crate::failure::Failure;
-use crate::home::{format, unsealed};
+use crate::home::{self, format};
 use crate::passphrase;
 use crate::session::Session;
 
 /// The data key of the home, if it is encrypted; asks for the passphrase.
 pub(crate) fn data_key(session: &Session) -> Result<Option<DataKey>, Failure> {
-    let path = session.home.data_key_file();
-    if !path.exists() {
+    if !session.home.data_key_file().exists() {
         return Ok(None);
     }
-    let wrapped = fs::read(&path).map_err(|error| {
-        Failure::new(Kind::Storage, format!("cannot read the data key in {path}")).because(error)
-    })?;
     let passphrase = passphrase::existing(session)?;
-    DataKey::unwrap(&wrapped, &passphrase).map(Some).map_err(unsealed)
+    home::data_key(&session.home, &passphrase).map(Some)
 }
 
 /// Opens the store of a home that no node has open.

@@ -6,3 +6,13 @@
 //!
 //! It will never hold state of its own beyond sockets and tokens, never answer before the node has,
 //! and never listen where another machine can reach it unless it was told to.
+
+mod error;
+mod health;
+mod in_flight;
+mod start;
+mod token;
+
+pub use error::StartError;
+pub use start::{Listener, Serving, Stopper};
+pub use token::Token;

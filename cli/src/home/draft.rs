@@ -76,7 +76,7 @@ fn remove_abandoned(around: &Utf8Path, mark: &str) {
 }
 
 /// Writes a file that only its owner may read, whatever the umask, and waits until it is on disk.
-pub(super) fn write_secret(path: &Utf8Path, bytes: &[u8]) -> io::Result<()> {
+pub(crate) fn write_secret(path: &Utf8Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     file.set_permissions(Permissions::from_mode(0o600))?;
     file.write_all(bytes)?;

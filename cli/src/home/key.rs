@@ -50,8 +50,8 @@ pub(super) fn peer(home: &Home) -> Result<PeerId, Failure> {
     peer.ok_or_else(|| failed().because("the file is damaged"))
 }
 
-/// The keys of a home. An encrypted one needs its passphrase.
-pub(super) fn read(home: &Home, passphrase: Option<&[u8]>) -> Result<NodeKeys, Failure> {
+/// The keys of a home. Those of an encrypted one are opened by its data key.
+pub(super) fn read(home: &Home, data_key: Option<&DataKey>) -> Result<NodeKeys, Failure> {
     let path = home.key_file();
     let failed = || Failure::new(Kind::Storage, format!("cannot read the keys in {path}"));
     let text =
@@ -61,7 +61,7 @@ pub(super) fn read(home: &Home, passphrase: Option<&[u8]>) -> Result<NodeKeys, F
     let secret = match (field("secret"), field("sealed")) {
         (Some(secret), None) => decode(secret),
         (None, Some(sealed)) => match decode(sealed) {
-            Some(sealed) => Some(open(home, &sealed, passphrase)?),
+            Some(sealed) => Some(open(&sealed, data_key)?),
             None => None,
         },
         _ => None,
@@ -79,20 +79,20 @@ fn decode(text: &str) -> Option<Zeroizing<Vec<u8>>> {
     BASE32_NOPAD.decode(text.to_ascii_uppercase().as_bytes()).ok().map(Zeroizing::new)
 }
 
-fn open(
-    home: &Home,
-    sealed: &[u8],
-    passphrase: Option<&[u8]>,
-) -> Result<Zeroizing<Vec<u8>>, Failure> {
+fn open(sealed: &[u8], data_key: Option<&DataKey>) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    let data_key = data_key.ok_or_else(|| {
+        Failure::new(Kind::Refused, "the home is encrypted").because("no passphrase was given")
+    })?;
+    data_key.open(PURPOSE, sealed).map_err(super::unsealed)
+}
+
+/// The data key of an encrypted home.
+pub(crate) fn data_key(home: &Home, passphrase: &[u8]) -> Result<DataKey, Failure> {
     let path = home.data_key_file();
     let wrapped = fs::read(&path).map_err(|error| {
         Failure::new(Kind::Storage, format!("cannot read the data key in {path}")).because(error)
     })?;
-    let passphrase = passphrase.ok_or_else(|| {
-        Failure::new(Kind::Refused, "the home is encrypted").because("no passphrase was given")
-    })?;
-    let data_key = DataKey::unwrap(&wrapped, passphrase).map_err(super::unsealed)?;
-    data_key.open(PURPOSE, sealed).map_err(super::unsealed)
+    DataKey::unwrap(&wrapped, passphrase).map_err(super::unsealed)
 }
 
 #[cfg(test)]
@@ -117,7 +117,9 @@ mod tests {
 
         fn read(&self, passphrase: Option<&[u8]>) -> Result<PeerId, Kind> {
             let home = Home::at(Utf8Path::from_path(self.0.path()).unwrap(), Utf8Path::new("/"));
-            read(&home, passphrase).map(|keys| keys.peer()).map_err(|failure| failure.kind())
+            let data_key = passphrase.map(|it| data_key(&home, it)).transpose();
+            let keys = data_key.and_then(|data_key| read(&home, data_key.as_ref()));
+            keys.map(|keys| keys.peer()).map_err(|failure| failure.kind())
         }
     }
 

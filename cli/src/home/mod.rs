@@ -22,6 +22,8 @@ use zeroize::Zeroizing;
 use crate::exit::Kind;
 use crate::failure::Failure;
 use crate::home::draft::Draft;
+pub(crate) use crate::home::draft::write_secret;
+pub(crate) use crate::home::key::data_key;
 use crate::passphrase::Passphrase;
 
 const DRAFT_MADE: &str = "init.draft_made";
@@ -78,6 +80,11 @@ pub(crate) fn make(
     Ok(peer)
 }
 
+/// The keys of a home. Those of an encrypted one are opened by its data key.
+pub(crate) fn keys(home: &Home, data_key: Option<&DataKey>) -> Result<NodeKeys, Failure> {
+    key::read(home, data_key)
+}
+
 /// Whose home it is.
 pub(crate) fn peer(home: &Home) -> Result<PeerId, Failure> {
     key::peer(home)
@@ -93,7 +100,7 @@ pub(crate) fn restore(home: &Home, from: &Utf8Path) -> Result<PeerId, Failure> {
     format::require(&restored)?;
     let peer = key::peer(&restored)?;
     let token = token()?;
-    draft::write_secret(&restored.token_file(), token.as_bytes()).map_err(|why| failed(&why))?;
+    write_secret(&restored.token_file(), token.as_bytes()).map_err(|why| failed(&why))?;
     draft.publish(root).map_err(|error| failed(&error))?;
     Ok(peer)
 }
@@ -159,7 +166,9 @@ impl Making<'_> {
 
     /// Opens what was written, as the node will: a home that cannot be opened is never published.
     fn read_back(&self, peer: PeerId) -> Result<(), Failure> {
-        let read = key::read(&self.home, self.passphrase.map(|phrase| phrase.as_slice()))?;
+        let unwrap = |phrase: &Passphrase| data_key(&self.home, phrase);
+        let data_key = self.passphrase.map(unwrap).transpose()?;
+        let read = key::read(&self.home, data_key.as_ref())?;
         if read.peer() != peer {
             let what = format!("cannot make a home at {}", self.root);
             let failure = Failure::new(Kind::Storage, what);
@@ -169,7 +178,7 @@ impl Making<'_> {
     }
 
     fn file(&self, path: &Utf8Path, bytes: &[u8]) -> Result<(), Failure> {
-        draft::write_secret(path, bytes).map_err(|error| cannot_make(self.root, &error))
+        write_secret(path, bytes).map_err(|error| cannot_make(self.root, &error))
     }
 
     fn pass(&self, step: &str) -> Result<(), Failure> {

@@ -6,6 +6,7 @@ mod backup;
 mod config;
 mod documents;
 mod init;
+mod node;
 mod output;
 mod run;
 mod tour;

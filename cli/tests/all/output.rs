@@ -110,6 +110,9 @@ fn every_kind_has_a_name_a_code_and_an_exit_code_of_the_contract() {
         ("conflict", -32004, 1),
         ("unauthorized", -32001, 5),
         ("storage", -32011, 1),
+        ("unreachable", -32009, 3),
+        ("busy", -32000, 6),
+        ("fatal", -32603, 101),
         ("internal", -32603, 1),
     ];
     assert_eq!(

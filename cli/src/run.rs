@@ -1,0 +1,184 @@
+//! `mangrove run`: runs a node. The composition root: what the process is made of, and how it ends.
+
+use std::fs;
+use std::time::Duration;
+
+use mangrove_config::address::Multiaddr;
+use mangrove_config::network::Profile;
+use mangrove_config::setting::Text;
+use mangrove_config::{Override, Settings};
+use mangrove_node::warden::{Exit, Manner, log_panics};
+use mangrove_node::{Handle, Node, Setup, StartError};
+use mangrove_server::{Listener, Token};
+use serde_json::json;
+
+use crate::exit::Kind;
+use crate::failure::Failure;
+use crate::home;
+use crate::logging;
+use crate::present::{Ending, Stream};
+use crate::running::Announcement;
+use crate::session::Session;
+use crate::store;
+
+/// Run a node in the foreground, until a signal or `mangrove stop` ends it
+///
+/// Makes a home first if there is none. Prints where it can be reached once it serves; logs go to
+/// standard error. A first signal lets it finish what it has; a second one does not.
+#[derive(Debug, clap::Args)]
+pub(crate) struct RunArgs {
+    /// Be reachable for peers here, instead of where the settings say
+    #[arg(long, value_name = "MULTIADDR")]
+    listen: Vec<String>,
+
+    /// Serve the API here; port 0 takes any free one
+    #[arg(long, value_name = "ADDR:PORT")]
+    api: Option<String>,
+
+    /// Dial this peer at start as well
+    #[arg(long, value_name = "MULTIADDR")]
+    bootstrap: Vec<String>,
+
+    /// When a write counts as durable: `fsync` or `buffered`
+    #[arg(long, value_name = "WHEN")]
+    durability: Option<String>,
+
+    /// Do not look for peers on the local network
+    #[arg(long)]
+    no_mdns: bool,
+}
+
+pub(crate) fn run(args: &RunArgs, session: &Session) -> Result<Ending, Failure> {
+    let settings = settings(args, session)?;
+    let filter = logging::start(&settings.log, session)?;
+    log_panics();
+    if !session.home.format_file().exists() {
+        home::refuse_occupied(&session.home)?;
+        home::make(&session.home, &Settings::default(), None)?;
+        tracing::info!(home = %session.home.root(), "made a home");
+    }
+    let data_key = store::data_key(session)?;
+    let keys = home::keys(&session.home, data_key.as_ref())?;
+    let token = token(session)?;
+    let home = session.home.clone();
+    let setup = Setup { home, settings: settings.clone(), keys, data_key, log: filter };
+    let exit = mangrove_node::block_on(async {
+        // What is most likely to be in the way is tried before anything takes long.
+        let listener = Listener::bind(&settings.server).map_err(|why| unserved(&why))?;
+        let mut node = mangrove_node::open(setup).await.map_err(|why| not_started(&why))?;
+        match serve(&mut node, listener, token, session) {
+            Ok(()) => Ok(node.run().await),
+            Err(failure) => {
+                node.handle.stop();
+                node.run().await;
+                Err(failure)
+            }
+        }
+    })?;
+    match exit {
+        Exit::Fatal(why) => Err(Failure::new(Kind::Fatal, "the node could not go on").because(why)),
+        exit => Ok(Ending(exit.code())),
+    }
+}
+
+/// Serves the API of a node that has started, and tells everybody where.
+fn serve(
+    node: &mut Node,
+    listener: Listener,
+    token: Token,
+    session: &Session,
+) -> Result<(), Failure> {
+    let handle = node.handle.clone();
+    let serving = listener.serve(handle.clone(), token).map_err(|why| unserved(&why))?;
+    let api = format!("http://{}", serving.address());
+    let (stopper, ended) = serving.split();
+    node.warden.alarm(async { ended.await.into() });
+    node.warden.on_stop("api", 3, |manner| async move {
+        match manner {
+            Manner::Drain => stopper.drain().await,
+            Manner::Cut => stopper.cut().await,
+        }
+        Ok(())
+    });
+    node.warden.ready();
+    let announcement = Announcement::write(&session.home, &api, handle.peer())?;
+    node.warden.on_stop("announcement", 0, |_| async move {
+        announcement.withdraw();
+        Ok(())
+    });
+    announce(&handle, &api, session)
+}
+
+/// Says that the node serves, and where.
+fn announce(handle: &Handle, api: &str, session: &Session) -> Result<(), Failure> {
+    let (peer, addresses) = (handle.peer(), handle.addresses());
+    let mut text = format!("node {peer} is ready\n  api    {api}\n");
+    for address in addresses {
+        text.push_str(&format!("  peers  {address}\n"));
+    }
+    let peer = peer.to_string();
+    let event = json!({ "event": "ready", "api": api, "peer": peer, "addresses": addresses });
+    Stream::of(session).tell(&text, &event)
+}
+
+/// The settings in force, with what the flags of this command say.
+fn settings(args: &RunArgs, session: &Session) -> Result<Settings, Failure> {
+    let resolved = session.resolve()?.settings;
+    let mut given = Vec::new();
+    let mut set = |flag: &str, key: &str, value: String| {
+        given.push(Override { flag: format!("{flag} {value}"), key: key.to_owned(), value });
+    };
+    if !args.listen.is_empty() {
+        set("--listen", "network.listen", args.listen.join(","));
+    }
+    if let Some(api) = &args.api {
+        set("--api", "server.listen", api.clone());
+    }
+    if !args.bootstrap.is_empty() {
+        let known = resolved.network.bootstrap.iter().map(Multiaddr::print);
+        let all = known.chain(args.bootstrap.iter().cloned()).collect::<Vec<_>>();
+        set("--bootstrap", "network.bootstrap", all.join(","));
+    }
+    if let Some(durability) = &args.durability {
+        set("--durability", "store.durability", durability.clone());
+    }
+    if args.no_mdns && resolved.network.profile == Profile::Lan {
+        set("--no-mdns", "network.profile", Profile::Server.print());
+    }
+    Ok(session.resolve_given(given)?.settings)
+}
+
+fn token(session: &Session) -> Result<Token, Failure> {
+    let path = session.home.token_file();
+    let failed = || Failure::new(Kind::Storage, format!("cannot read the API's token in {path}"));
+    let text = fs::read_to_string(&path).map_err(|why| failed().because(why))?;
+    Token::new(&text).ok_or_else(|| failed().because("the file is empty"))
+}
+
+fn unserved(why: &mangrove_server::StartError) -> Failure {
+    let failure = Failure::new(Kind::Conflict, "cannot serve the API").because(why);
+    match why {
+        mangrove_server::StartError::InUse(_) => failure
+            .hint("another node may run there; choose another port: --api 127.0.0.1:0 takes any"),
+        _ => failure.hint("choose another address: --api ADDR:PORT"),
+    }
+}
+
+fn not_started(why: &StartError) -> Failure {
+    match why {
+        StartError::Store(why) => store::unopened(why),
+        StartError::Network(why) => {
+            let failure = Failure::new(Kind::Conflict, "cannot meet peers").because(why);
+            failure
+                .hint("choose other addresses: --listen MULTIADDR, or the setting network.listen")
+        }
+        StartError::Diagnostics { .. } => {
+            let failure = Failure::new(Kind::Storage, "cannot start the node").because(why);
+            failure.hint("go without diagnostics: --set node.diagnostics=false")
+        }
+        why => Failure::new(Kind::Internal, "cannot start the node").because(why),
+    }
+}
+
+/// For how long a node that was asked to stop is waited for, if nothing else is said.
+pub(crate) const STOPPING: Duration = Duration::from_secs(60);

@@ -1,0 +1,24 @@
+//! `mangrove stop`: stops the node of a home.
+
+use serde_json::json;
+
+use crate::exit::Kind;
+use crate::failure::Failure;
+use crate::present::Report;
+use crate::run::STOPPING;
+use crate::running::{diagnose, has_ended, process};
+use crate::session::Session;
+
+pub(crate) fn run(session: &Session) -> Result<Report, Failure> {
+    let pid = process(&session.home);
+    diagnose(session, "stop")?;
+    let within = session.timeout.unwrap_or(STOPPING);
+    match pid {
+        Some(pid) if !has_ended(pid, within) => {
+            let what = format!("the node is still stopping after {} s", within.as_secs());
+            let failure = Failure::new(Kind::Busy, what);
+            Err(failure.hint(format!("see its log; to end it at once: kill -INT {pid}")))
+        }
+        _ => Ok(Report::note("stopped\n", json!({}))),
+    }
+}

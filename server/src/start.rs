@@ -1,0 +1,127 @@
+//! Starting and stopping the server of the API.
+
+use std::future::Future;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::time::Duration;
+
+use actix_web::dev::{ServerHandle, Service};
+use actix_web::rt;
+use actix_web::web::Data;
+use actix_web::{App, HttpServer};
+use mangrove_config::server::Server as Settings;
+use mangrove_node::Handle;
+
+use crate::error::StartError;
+use crate::health;
+use crate::in_flight::{Body, InFlight};
+use crate::token::Token;
+
+/// Threads that answer.
+const WORKERS: usize = 2;
+/// Connections at a time, to all threads together.
+const CONNECTIONS: usize = 8_192;
+/// Who sends the head of a request for longer than this is cut off.
+const HEAD: Duration = Duration::from_secs(10);
+/// A connection on which nothing is asked for so long is closed.
+const IDLE: Duration = Duration::from_secs(60);
+
+/// An address that is listened at, and nobody is answered yet.
+#[derive(Debug)]
+pub struct Listener {
+    listener: TcpListener,
+    address: SocketAddr,
+}
+
+/// A server that answers.
+#[derive(Debug)]
+pub struct Serving {
+    address: SocketAddr,
+    handle: ServerHandle,
+    in_flight: InFlight,
+    running: rt::task::JoinHandle<io::Result<()>>,
+}
+
+impl Listener {
+    /// Listens where the settings say.
+    pub fn bind(settings: &Settings) -> Result<Self, StartError> {
+        let address = settings.listen.socket();
+        let refused = |why: io::Error| match why.kind() {
+            io::ErrorKind::AddrInUse => StartError::InUse(address),
+            io::ErrorKind::PermissionDenied => StartError::NotAllowed(address),
+            _ => StartError::CannotListen { address, why },
+        };
+        let listener = TcpListener::bind(address).map_err(refused)?;
+        let address = listener.local_addr().map_err(refused)?;
+        Ok(Self { listener, address })
+    }
+
+    /// Answers from now on. Within `mangrove_node::block_on`.
+    pub fn serve(self, node: Handle, token: Token) -> Result<Serving, StartError> {
+        let Self { listener, address } = self;
+        let (node, token) = (Data::new(node), Data::new(token));
+        let in_flight = InFlight::default();
+        let counted = in_flight.clone();
+        let app = move || {
+            let counted = counted.clone();
+            let app = App::new().app_data(node.clone()).app_data(token.clone());
+            app.configure(health::routes).wrap_fn(move |request, next| {
+                let begun = counted.begin();
+                let answering = next.call(request);
+                async move { Ok(answering.await?.map_body(|_, body| Body::new(body, begun))) }
+            })
+        };
+        let server = HttpServer::new(app)
+            .workers(WORKERS)
+            .max_connections(CONNECTIONS / WORKERS)
+            .client_request_timeout(HEAD)
+            .keep_alive(IDLE)
+            .disable_signals()
+            .listen(listener)
+            .map_err(StartError::System)?
+            .run();
+        let handle = server.handle();
+        Ok(Serving { address, handle, in_flight, running: rt::spawn(server) })
+    }
+}
+
+impl Serving {
+    /// Where it answers.
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// How it is stopped, and what tells that it has ended by itself.
+    pub fn split(self) -> (Stopper, impl Future<Output = String>) {
+        let Self { handle, in_flight, running, .. } = self;
+        let ended = async {
+            match running.await {
+                Ok(Ok(())) => "the server of the API has ended".to_owned(),
+                Ok(Err(why)) => format!("the server of the API has failed: {why}"),
+                Err(why) => format!("the server of the API has panicked: {why}"),
+            }
+        };
+        (Stopper { handle, in_flight }, ended)
+    }
+}
+
+/// What stops a server.
+#[derive(Debug)]
+pub struct Stopper {
+    handle: ServerHandle,
+    in_flight: InFlight,
+}
+
+impl Stopper {
+    /// Takes no more connections, and waits until all that was asked is answered.
+    pub async fn drain(self) {
+        self.handle.pause().await;
+        self.in_flight.none().await;
+        self.cut().await;
+    }
+
+    /// Takes nothing more, and breaks off what there is.
+    pub async fn cut(self) {
+        self.handle.stop(false).await;
+    }
+}
