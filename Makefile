@@ -10,7 +10,7 @@ export CARGO_TARGET_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/mangrove/targe
 CARGO := cargo
 NEXTEST := $(CARGO) nextest run --profile ci
 
-.PHONY: help setup run test lint doc audit size sim trials fuzz bench soak
+.PHONY: help setup run test lint doc audit size sim mutants trials fuzz bench soak
 
 help: ## List what there is
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -18,12 +18,9 @@ help: ## List what there is
 setup: ## Install what is missing: compilers, linker, test runner
 	@.ci/setup
 
-run: setup ## Build, make a home in a temporary folder and check it
+run: setup ## Build, and run a node in HOME_FOLDER=~/.local/share/mangrove until Ctrl-C
 	@$(CARGO) build --release --package mangrove-cli
-	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
-	  mangrove="$$CARGO_TARGET_DIR/release/mangrove" && \
-	  "$$mangrove" init --home "$$folder/home" && \
-	  "$$mangrove" config check --home "$$folder/home"
+	@"$$CARGO_TARGET_DIR/release/mangrove" run $(if $(HOME_FOLDER),--home "$(HOME_FOLDER)")
 
 test: ## Run every check, as CI does
 	@.ci/setup tests
@@ -55,6 +52,9 @@ size: setup ## Print the release binary's size and how fast it starts
 sim: setup ## Simulate clusters: SEEDS=1000, SEED=123 to replay one, BUG=NAME to plant one
 	@$(CARGO) run --quiet --package mangrove-sim --bin campaign
 
+mutants: setup ## Plant mutations of the runtime: each must turn its test red
+	@.ci/mutants
+
 fuzz: setup ## Fuzz every decoder, each for SECONDS_EACH=60 (needs the nightly compiler)
 	@cargo fuzz --version >/dev/null 2>&1 || $(CARGO) install --quiet --locked cargo-fuzz
 	@for target in $$(cargo +nightly fuzz list --fuzz-dir protocol/fuzz); do \
@@ -63,8 +63,8 @@ fuzz: setup ## Fuzz every decoder, each for SECONDS_EACH=60 (needs the nightly c
 	    "$$target" -- -max_total_time=$${SECONDS_EACH:-60} -max_len=65536 -print_final_stats=1; \
 	done
 
-bench: setup ## Measure the protocol, the store and the network, in release
-	@$(CARGO) bench --package mangrove-protocol --package mangrove-store --package mangrove-network --benches
+bench: setup ## Measure the protocol, the store, the network and the runtime, in release
+	@$(CARGO) bench --package mangrove-protocol --package mangrove-store --package mangrove-network --package mangrove-node --benches
 
 trials: setup ## Kill and cut the power of a writing store TRIALS=1000 times
 	@TRIALS=$${TRIALS:-1000} $(CARGO) nextest run --profile trials --package mangrove-store crashes:: power::

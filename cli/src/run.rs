@@ -1,13 +1,15 @@
 //! `mangrove run`: runs a node. The composition root: what the process is made of, and how it ends.
 
 use std::fs;
+use std::future::pending;
 use std::time::Duration;
 
 use mangrove_config::address::Multiaddr;
 use mangrove_config::network::Profile;
 use mangrove_config::setting::Text;
-use mangrove_config::{Override, Settings};
-use mangrove_node::warden::{Exit, Manner, log_panics};
+use mangrove_config::{Override, Settings, failpoint};
+use mangrove_node::diagnostics::LogFilter;
+use mangrove_node::warden::{Exit, Manner, Phase, log_panics};
 use mangrove_node::{Handle, Node, Setup, StartError};
 use mangrove_server::{Listener, Token};
 use serde_json::json;
@@ -50,8 +52,28 @@ pub(crate) struct RunArgs {
 
 pub(crate) fn run(args: &RunArgs, session: &Session) -> Result<Ending, Failure> {
     let settings = settings(args, session)?;
-    let filter = logging::start(&settings.log, session)?;
+    arm(&settings)?;
+    let (filter, writing) = logging::start(&settings.log, session)?;
     log_panics();
+    let ended = go(&settings, filter, session);
+    writing.end();
+    match ended? {
+        Exit::Fatal(why) => Err(Failure::new(Kind::Fatal, "the node could not go on").because(why)),
+        exit => Ok(Ending(exit.code())),
+    }
+}
+
+/// Makes fail what the settings say. In a release build that is refused.
+fn arm(settings: &Settings) -> Result<(), Failure> {
+    let specs = settings.node.failpoints.iter().cloned();
+    specs
+        .into_iter()
+        .try_for_each(|spec| failpoint::global().set(spec))
+        .map_err(|why| Failure::new(Kind::Config, "node.failpoints cannot be used").because(why))
+}
+
+/// Starts the node, serves its API, and runs it to its end.
+fn go(settings: &Settings, log: LogFilter, session: &Session) -> Result<Exit, Failure> {
     if !session.home.format_file().exists() {
         home::refuse_occupied(&session.home)?;
         home::make(&session.home, &Settings::default(), None)?;
@@ -60,13 +82,18 @@ pub(crate) fn run(args: &RunArgs, session: &Session) -> Result<Ending, Failure> 
     let data_key = store::data_key(session)?;
     let keys = home::keys(&session.home, data_key.as_ref())?;
     let token = token(session)?;
+    let grace = Duration::from_secs(settings.node.drain_secs);
     let home = session.home.clone();
-    let setup = Setup { home, settings: settings.clone(), keys, data_key, log: filter };
-    let exit = mangrove_node::block_on(async {
+    let setup = Setup { home, settings: settings.clone(), keys, data_key, log };
+    let ended = mangrove_node::block_on(async {
         // What is most likely to be in the way is tried before anything takes long.
         let listener = Listener::bind(&settings.server).map_err(|why| unserved(&why))?;
-        let mut node = mangrove_node::open(setup).await.map_err(|why| not_started(&why))?;
-        match serve(&mut node, listener, token, session) {
+        let mut node = match mangrove_node::open(setup).await {
+            Ok(node) => node,
+            Err(StartError::Interrupted(signal)) => return Ok(Exit::Signal(signal)),
+            Err(why) => return Err(not_started(&why)),
+        };
+        match serve(&mut node, listener, token, (session, grace)) {
             Ok(()) => Ok(node.run().await),
             Err(failure) => {
                 node.handle.stop();
@@ -74,11 +101,9 @@ pub(crate) fn run(args: &RunArgs, session: &Session) -> Result<Ending, Failure> 
                 Err(failure)
             }
         }
-    })?;
-    match exit {
-        Exit::Fatal(why) => Err(Failure::new(Kind::Fatal, "the node could not go on").because(why)),
-        exit => Ok(Ending(exit.code())),
-    }
+    });
+    let failed = |why| Failure::new(Kind::Internal, "cannot run anything").because(why);
+    ended.map_err(failed)?
 }
 
 /// Serves the API of a node that has started, and tells everybody where.
@@ -86,25 +111,35 @@ fn serve(
     node: &mut Node,
     listener: Listener,
     token: Token,
-    session: &Session,
+    (session, grace): (&Session, Duration),
 ) -> Result<(), Failure> {
     let handle = node.handle.clone();
-    let serving = listener.serve(handle.clone(), token).map_err(|why| unserved(&why))?;
+    let serving = listener.serve(handle.clone(), token, grace).map_err(|why| unserved(&why))?;
     let api = format!("http://{}", serving.address());
     let (stopper, ended) = serving.split();
-    node.warden.alarm(async { ended.await.into() });
-    node.warden.on_stop("api", 3, |manner| async move {
-        match manner {
-            Manner::Drain => stopper.drain().await,
-            Manner::Cut => stopper.cut().await,
+    let standing = node.warden.standing();
+    node.warden.alarm(async move {
+        let why = ended.await;
+        match standing.phase() {
+            Phase::Stopping => pending().await,
+            Phase::Starting | Phase::Ready => why.into(),
         }
-        Ok(())
+    });
+    node.warden.on_stop("api", 3, move |manner| {
+        let stopper = stopper.clone();
+        async move {
+            match manner {
+                Manner::Drain => stopper.drain().await,
+                Manner::Cut => stopper.cut().await,
+            }
+            Ok(())
+        }
     });
     node.warden.ready();
     let announcement = Announcement::write(&session.home, &api, handle.peer())?;
-    node.warden.on_stop("announcement", 0, |_| async move {
+    node.warden.on_stop("announcement", 0, move |_| {
         announcement.withdraw();
-        Ok(())
+        async { Ok(()) }
     });
     announce(&handle, &api, session)
 }

@@ -47,7 +47,7 @@ impl Announcement {
     }
 
     /// Says no more where the node is.
-    pub(crate) fn withdraw(self) {
+    pub(crate) fn withdraw(&self) {
         if let Err(why) = fs::remove_file(self.0.node_file()) {
             tracing::warn!(path = %self.0.node_file(), %why, "is left behind");
         }
@@ -57,9 +57,12 @@ impl Announcement {
 /// The process of the node that runs in a home, if one does.
 pub(crate) fn process(home: &Home) -> Option<Pid> {
     let node = fs::read_to_string(home.node_file()).ok()?;
-    let node = serde_json::from_str::<Value>(&node).ok()?;
-    let pid = i32::try_from(node.get("pid")?.as_i64()?).ok()?;
-    Pid::from_raw(pid).filter(|pid| is_running(*pid))
+    pid(&serde_json::from_str(&node).ok()?).filter(|pid| is_running(*pid))
+}
+
+/// The process that something tells of itself.
+pub(crate) fn pid(told: &Value) -> Option<Pid> {
+    Pid::from_raw(i32::try_from(told.get("pid")?.as_i64()?).ok()?)
 }
 
 /// Whether there is such a process. One that has ended, and whose parent has not noticed yet, does not run.
@@ -92,7 +95,12 @@ fn not_running(session: &Session, why: &AskError) -> Failure {
 fn refused(line: &str, json: &str) -> Failure {
     let error = serde_json::from_str::<Value>(json).unwrap_or_default();
     let field = |name: &str| error.get(name).and_then(Value::as_str).unwrap_or_default();
-    let failure = Failure::new(Kind::Usage, format!("the node refuses `{line}`"));
+    let kind = match field("kind") {
+        "busy" => Kind::Busy,
+        "stopping" => Kind::NotReachable,
+        _ => Kind::Usage,
+    };
+    let failure = Failure::new(kind, format!("the node refuses `{line}`"));
     let failure = failure.because(field("message"));
     if field("hint").is_empty() { failure } else { failure.hint(field("hint")) }
 }

@@ -6,14 +6,13 @@ use crate::exit::Kind;
 use crate::failure::Failure;
 use crate::present::Report;
 use crate::run::STOPPING;
-use crate::running::{diagnose, has_ended, process};
+use crate::running::{diagnose, has_ended, pid};
 use crate::session::Session;
 
 pub(crate) fn run(session: &Session) -> Result<Report, Failure> {
-    let pid = process(&session.home);
-    diagnose(session, "stop")?;
+    let answer = diagnose(session, "stop")?;
     let within = session.timeout.unwrap_or(STOPPING);
-    match pid {
+    match serde_json::from_str(&answer).ok().and_then(|told| pid(&told)) {
         Some(pid) if !has_ended(pid, within) => {
             let what = format!("the node is still stopping after {} s", within.as_secs());
             let failure = Failure::new(Kind::Busy, what);

@@ -16,10 +16,24 @@ use std::io;
 use std::str::FromStr;
 use std::sync::OnceLock;
 
+use crate::setting::{Text, Unfit};
+
 #[cfg(debug_assertions)]
 pub use armed::Failpoints;
 #[cfg(not(debug_assertions))]
 pub use disarmed::Failpoints;
+
+impl Text for Spec {
+    const EXPECTED: &'static str = "a failpoint: key(,sub:X|,p:F|,once)*(=value)?";
+
+    fn parse(text: &str) -> Result<Self, Unfit> {
+        text.parse().map_err(|why: Error| Unfit::new(why.to_string()))
+    }
+
+    fn print(&self) -> String {
+        self.to_string()
+    }
+}
 
 /// What to do at a failpoint, or to stop doing.
 #[derive(Debug, Clone, PartialEq)]

@@ -1,5 +1,6 @@
 //! The section `[node]`: how a node uses the machine, and how it starts and stops.
 
+use crate::failpoint::Spec;
 use crate::section::section;
 use crate::setting::Unfit;
 
@@ -27,6 +28,9 @@ section! {
         open_files: u64 = 64_000,
         /// Whether `mangrove diag` and `mangrove stop` reach this node, by a socket in its home.
         diagnostics: bool = true,
+        /// What is to fail on purpose, for tests; in release builds nothing can. Each as
+        /// `key(,sub:X|,p:F|,once)*=value`; on a command line in brackets, as a list of a file.
+        failpoints: Vec<Spec> = Vec::new(),
     }
 }
 

@@ -3,9 +3,11 @@
 //! Every event has a number of its own, and remembers that of the event during which it was sent. Who sends
 //! does not say so: the driver notes what it is about, around each step and around whatever was begun by one.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+use tracing::Span;
 
 /// The number of an event, in the order in which this process met them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -14,7 +16,7 @@ pub struct EventId(u64);
 static LAST: AtomicU64 = AtomicU64::new(0);
 
 thread_local! {
-    static CURRENT: Cell<Option<EventId>> = const { Cell::new(None) };
+    static CURRENT: RefCell<Option<(EventId, Span)>> = const { RefCell::new(None) };
 }
 
 impl EventId {
@@ -25,7 +27,16 @@ impl EventId {
 
     /// The event that this thread is about, if any.
     pub fn current() -> Option<Self> {
-        CURRENT.get()
+        CURRENT.with_borrow(|current| current.as_ref().map(|(id, _)| *id))
+    }
+
+    /// The span in which the first of the events was sent that led to what this thread is about. Spans of those
+    /// between are not kept: there may be any number of them.
+    pub(crate) fn root() -> Span {
+        CURRENT.with_borrow(|current| match current {
+            Some((_, root)) => root.clone(),
+            None => Span::current(),
+        })
     }
 
     /// The number.
@@ -33,9 +44,9 @@ impl EventId {
         self.0
     }
 
-    /// Does something on account of this event.
-    pub(crate) fn during<T>(self, act: impl FnOnce() -> T) -> T {
-        let _back = Back(CURRENT.replace(Some(self)));
+    /// Does something on account of this event, to which something in this span has led.
+    pub(crate) fn during<T>(self, root: &Span, act: impl FnOnce() -> T) -> T {
+        let _back = Back(CURRENT.replace(Some((self, root.clone()))));
         act()
     }
 }
@@ -47,11 +58,11 @@ impl fmt::Display for EventId {
 }
 
 /// Puts back what the thread was about, also when it panics.
-struct Back(Option<EventId>);
+struct Back(Option<(EventId, Span)>);
 
 impl Drop for Back {
     fn drop(&mut self) {
-        CURRENT.set(self.0);
+        CURRENT.set(self.0.take());
     }
 }
 
@@ -65,10 +76,11 @@ mod tests {
     fn what_a_thread_is_about_ends_with_it_also_by_a_panic() {
         let (outer, inner) = (EventId::next(), EventId::next());
         assert!(outer < inner);
-        outer.during(|| {
-            catch_unwind(|| inner.during(|| panic!("planted"))).unwrap_err();
+        let none = Span::none();
+        outer.during(&none, || {
+            catch_unwind(|| inner.during(&Span::none(), || panic!("planted"))).unwrap_err();
             assert_eq!(EventId::current(), Some(outer));
-            assert_eq!(inner.during(EventId::current), Some(inner));
+            assert_eq!(inner.during(&none, EventId::current), Some(inner));
         });
         assert_eq!(EventId::current(), None);
     }

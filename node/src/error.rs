@@ -19,7 +19,7 @@ pub enum Unanswered {
     /// What was asked failed. Whether it acted on the request is not known: look, and try again.
     #[error("the request was dropped without an answer")]
     Dropped,
-    /// The node stopped before it got to it. Nothing was done.
+    /// The node stopped before it looked at it. Nothing was done.
     #[error("the node is stopping")]
     Stopping,
 }
@@ -42,6 +42,9 @@ pub enum StartError {
         /// What the system says.
         why: std::io::Error,
     },
+    /// It was told to end before it had begun.
+    #[error("ended by {} while it was starting", .0.name())]
+    Interrupted(crate::warden::Signal),
     /// The system does not give what a node needs: threads, signals.
     #[error("the system refuses: {0}")]
     System(#[from] std::io::Error),

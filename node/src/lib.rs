@@ -17,12 +17,16 @@ pub mod drive;
 mod error;
 mod handle;
 pub mod inbox;
+#[cfg(test)]
+mod mutants;
 mod process;
 mod rlimit;
 mod start;
 mod stop;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 mod tuning;
 pub mod warden;
 

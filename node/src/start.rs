@@ -3,9 +3,10 @@
 use std::fmt;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix::System;
-use mangrove_config::{Home, Settings};
+use mangrove_config::{Home, Settings, failpoint};
 use mangrove_network::{self as network, Driver, Opened};
 use mangrove_protocol::keys::NodeKeys;
 use mangrove_protocol::machine::Reason;
@@ -13,6 +14,8 @@ use mangrove_store::seal::DataKey;
 use mangrove_store::{self as store, Health, Reader, Writer};
 use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
+use tokio::runtime::Builder;
+use tokio::sync::oneshot;
 
 use crate::arbiters::Arbiters;
 use crate::delta;
@@ -25,7 +28,10 @@ use crate::process::Process;
 use crate::rlimit;
 use crate::stop::Stop;
 use crate::tuning::Tuning;
-use crate::warden::{Actor, Exit, Loop, Manner, OfProcess, Warden};
+use crate::warden::{Actor, Exit, Loop, OfProcess, Signals, Warden};
+
+/// Opening the store takes ten minutes.
+const HANGS: &str = "node.start_hangs";
 
 /// What a node is started from.
 pub struct Setup {
@@ -57,19 +63,33 @@ pub struct Node {
     signals: OfProcess,
 }
 
-/// Runs something on this thread, where actors can live: the one that becomes the warden's.
-pub fn block_on<F: Future>(future: F) -> F::Output {
-    System::new().block_on(future)
+/// Runs something on this thread, where actors can live: the one that becomes the warden's. What still blocks
+/// when it is done, such as a disk that hangs, is left behind.
+pub fn block_on<F: Future>(future: F) -> io::Result<F::Output> {
+    let runtime = Arc::new(Builder::new_current_thread().enable_all().build()?);
+    let system = System::with_tokio_rt(|| Arc::clone(&runtime));
+    let output = system.block_on(future);
+    drop(system);
+    if let Ok(runtime) = Arc::try_unwrap(runtime) {
+        runtime.shutdown_background();
+    }
+    Ok(output)
 }
 
 /// Starts a node, from the bottom up. Within [`block_on`].
 pub async fn open(setup: Setup) -> Result<Node, StartError> {
+    let setup = Arc::new(setup);
     let mut registry = Registry::with_prefix("mangrove");
     let tuning = Tuning(&setup.settings.node);
-    let signals = OfProcess::listen()?;
+    let mut signals = OfProcess::listen()?;
     let mut warden = Warden::new(tuning.drain(), &mut registry);
     let most_files = rlimit::raise(setup.settings.node.open_files);
-    let Ground { arbiters, writer, reader, opened } = Ground::open(&setup, &mut registry).await?;
+    let ground = tokio::select! {
+        biased;
+        signal = signals.next() => return Err(StartError::Interrupted(signal)),
+        ground = Ground::open(&setup, registry) => ground?,
+    };
+    let Ground { arbiters, writer, reader, opened, mut registry } = ground;
     let Opened { driver, network, ears, addresses } = opened;
 
     // All inboxes, before any actor: nobody is ever given a place that is not there yet.
@@ -93,15 +113,16 @@ pub async fn open(setup: Setup) -> Result<Node, StartError> {
 
     // All actors, bottom up. They are stopped top down.
     let (on_delta, on_network) = (arbiters.get("arb-delta")?, arbiters.get("arb-network")?);
-    warden.on_stop("arbiters", 0, async move |_| {
+    warden.on_stop("arbiters", 0, move |_| {
         arbiters.stop();
-        Ok(())
+        async { Ok(()) }
     });
     if setup.settings.node.diagnostics {
         warden.begin("diagnostics", 1, [diagnostics(&setup, &handle)?]);
     }
     warden.alarm(failed(handle.reader.clone()));
-    warden.on_stop("store", 3, move |manner| close(writer, manner));
+    let (mut writer, store) = (Some(writer), handle.reader.clone());
+    warden.on_stop("store", 3, move |_| close(writer.take(), store.clone()));
     let run = move |stop| -> Loop { Box::pin(run_network(driver, stop)) };
     warden.begin("network", 2, [Actor::once("network", on_network, run)]);
     let drive = (tuning.drive("delta"), metrics);
@@ -117,24 +138,37 @@ struct Ground {
     writer: Writer,
     reader: Reader,
     opened: Opened,
+    registry: Registry,
 }
 
 impl Ground {
-    async fn open(setup: &Setup, registry: &mut Registry) -> Result<Self, StartError> {
+    async fn open(setup: &Arc<Setup>, mut registry: Registry) -> Result<Self, StartError> {
         let arbiters = Arbiters::start(setup.settings.node.context_threads)?;
         let (writer, reader) = open_store(setup).await?;
-        reader.register(registry);
-        let opened = network::open(network::Setup {
-            keys: &setup.keys,
-            settings: &setup.settings.network,
-            protocols: Vec::new(),
-            peers_file: Some(setup.home.peers_file()),
-            bans_file: Some(setup.home.bans_file()),
-            registry,
-        })
-        .await?;
-        Ok(Self { arbiters, writer, reader, opened })
+        reader.register(&mut registry);
+        let opening = open_network(Arc::clone(setup), registry);
+        // On its own thread, which is where its sockets are served for ever.
+        let (tell, told) = oneshot::channel();
+        arbiters.get("arb-network")?.spawn(async move { drop(tell.send(opening.await)) });
+        let (opened, registry) = told.await.map_err(io::Error::other)?;
+        Ok(Self { arbiters, writer, reader, opened: opened?, registry })
     }
+}
+
+async fn open_network(
+    setup: Arc<Setup>,
+    mut registry: Registry,
+) -> (Result<Opened, network::StartError>, Registry) {
+    let opened = network::open(network::Setup {
+        keys: &setup.keys,
+        settings: &setup.settings.network,
+        protocols: Vec::new(),
+        peers_file: Some(setup.home.peers_file()),
+        bans_file: Some(setup.home.bans_file()),
+        registry: &mut registry,
+    });
+    let opened = opened.await;
+    (opened, registry)
 }
 
 /// The actor that is asked how the node is. It lives on the warden's thread, where nothing else takes long, and
@@ -168,19 +202,30 @@ impl Node {
 async fn open_store(setup: &Setup) -> Result<(Writer, Reader), StartError> {
     let (folder, settings) = (setup.home.store_folder(), setup.settings.store.clone());
     let key = setup.data_key.clone();
-    let opening = move || store::open(&folder, &settings, key.as_ref());
+    let opening = move || {
+        if failpoint::global().fire::<bool>(HANGS, None) == Some(true) {
+            tracing::warn!("held up");
+            std::thread::park_timeout(Duration::from_secs(600));
+        }
+        store::open(&folder, &settings, key.as_ref())
+    };
     let opened = tokio::task::spawn_blocking(opening).await;
     Ok(opened.map_err(io::Error::other)??)
 }
 
-/// Makes everything durable that was handed in, and closes the store.
-async fn close(writer: Writer, _manner: Manner) -> Result<(), Reason> {
+/// Makes everything durable that was handed in, and closes the store, unless that has been begun.
+pub(crate) async fn close(writer: Option<Writer>, reader: Reader) -> Result<(), Reason> {
+    let Some(writer) = writer else { return Ok(()) };
     let closed = tokio::task::spawn_blocking(move || writer.close()).await;
-    closed.map_err(|why| format!("closing the store panicked: {why}").into())
+    closed.map_err(|why| format!("closing the store panicked: {why}"))?;
+    match reader.health() {
+        Health::Failed(why) => Err(format!("the store has failed: {why}").into()),
+        Health::Well | Health::Full => Ok(()),
+    }
 }
 
 /// Until the store has failed.
-async fn failed(reader: Reader) -> Reason {
+pub(crate) async fn failed(reader: Reader) -> Reason {
     let mut health = reader.watch();
     let failed = health.wait_for(|health| matches!(health, Health::Failed(_))).await;
     match failed.as_deref() {

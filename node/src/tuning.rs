@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use mangrove_config::node::Node as Settings;
 
-use crate::budget::Budget;
 use crate::drive::{self, Clock};
 use crate::inbox::{self, Capacity};
 
@@ -26,7 +25,8 @@ impl Tuning<'_> {
         let bytes = self.0.in_flight_mib.saturating_mul(MIB);
         drive::Config {
             name: Arc::from(name),
-            in_flight: Budget::new(count(self.0.in_flight), bytes),
+            in_flight: count(self.0.in_flight),
+            in_flight_bytes: bytes,
             slow: Duration::from_millis(self.0.slow_event_ms),
             clock: Clock::system(),
         }

@@ -9,7 +9,6 @@
 
 mod error;
 mod health;
-mod in_flight;
 mod start;
 mod token;
 

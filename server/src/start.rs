@@ -5,7 +5,7 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
-use actix_web::dev::{ServerHandle, Service};
+use actix_web::dev::ServerHandle;
 use actix_web::rt;
 use actix_web::web::Data;
 use actix_web::{App, HttpServer};
@@ -14,7 +14,6 @@ use mangrove_node::Handle;
 
 use crate::error::StartError;
 use crate::health;
-use crate::in_flight::{Body, InFlight};
 use crate::token::Token;
 
 /// Threads that answer.
@@ -38,7 +37,6 @@ pub struct Listener {
 pub struct Serving {
     address: SocketAddr,
     handle: ServerHandle,
-    in_flight: InFlight,
     running: rt::task::JoinHandle<io::Result<()>>,
 }
 
@@ -56,32 +54,25 @@ impl Listener {
         Ok(Self { listener, address })
     }
 
-    /// Answers from now on. Within `mangrove_node::block_on`.
-    pub fn serve(self, node: Handle, token: Token) -> Result<Serving, StartError> {
+    /// Answers from now on. Requests in progress have so long to end in once it is stopped. Within
+    /// `mangrove_node::block_on`.
+    pub fn serve(self, node: Handle, token: Token, grace: Duration) -> Result<Serving, StartError> {
         let Self { listener, address } = self;
         let (node, token) = (Data::new(node), Data::new(token));
-        let in_flight = InFlight::default();
-        let counted = in_flight.clone();
         let app = move || {
-            let counted = counted.clone();
-            let app = App::new().app_data(node.clone()).app_data(token.clone());
-            app.configure(health::routes).wrap_fn(move |request, next| {
-                let begun = counted.begin();
-                let answering = next.call(request);
-                async move { Ok(answering.await?.map_body(|_, body| Body::new(body, begun))) }
-            })
+            App::new().app_data(node.clone()).app_data(token.clone()).configure(health::routes)
         };
         let server = HttpServer::new(app)
             .workers(WORKERS)
             .max_connections(CONNECTIONS / WORKERS)
             .client_request_timeout(HEAD)
             .keep_alive(IDLE)
+            .shutdown_timeout(grace.as_secs().max(1))
             .disable_signals()
             .listen(listener)
             .map_err(StartError::System)?
             .run();
-        let handle = server.handle();
-        Ok(Serving { address, handle, in_flight, running: rt::spawn(server) })
+        Ok(Serving { address, handle: server.handle(), running: rt::spawn(server) })
     }
 }
 
@@ -93,7 +84,7 @@ impl Serving {
 
     /// How it is stopped, and what tells that it has ended by itself.
     pub fn split(self) -> (Stopper, impl Future<Output = String>) {
-        let Self { handle, in_flight, running, .. } = self;
+        let Self { handle, running, .. } = self;
         let ended = async {
             match running.await {
                 Ok(Ok(())) => "the server of the API has ended".to_owned(),
@@ -101,27 +92,22 @@ impl Serving {
                 Err(why) => format!("the server of the API has panicked: {why}"),
             }
         };
-        (Stopper { handle, in_flight }, ended)
+        (Stopper(handle), ended)
     }
 }
 
 /// What stops a server.
-#[derive(Debug)]
-pub struct Stopper {
-    handle: ServerHandle,
-    in_flight: InFlight,
-}
+#[derive(Debug, Clone)]
+pub struct Stopper(ServerHandle);
 
 impl Stopper {
-    /// Takes no more connections, and waits until all that was asked is answered.
+    /// Takes no more requests, and waits for the answers of those there are.
     pub async fn drain(self) {
-        self.handle.pause().await;
-        self.in_flight.none().await;
-        self.cut().await;
+        self.0.stop(true).await;
     }
 
-    /// Takes nothing more, and breaks off what there is.
+    /// Takes no more requests, and breaks off those there are.
     pub async fn cut(self) {
-        self.handle.stop(false).await;
+        self.0.stop(false).await;
     }
 }

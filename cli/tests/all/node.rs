@@ -187,8 +187,9 @@ fn each_signal_ends_an_idle_node_at_once_with_its_code() {
 
 #[test]
 fn a_stuck_stage_is_forced_on_after_its_deadline_and_the_store_still_closes() {
-    let place = Place::new().with("MANGROVE_FAILPOINTS", "node.stop_hangs,sub:network=true");
-    let node = Running::start(&place, &["--set", "node.drain_secs=2"]);
+    let place = Place::new();
+    let hangs = r#"node.failpoints=["node.stop_hangs,sub:network=true"]"#;
+    let node = Running::start(&place, &["--set", "node.drain_secs=2", "--set", hangs]);
     node.signal(Signal::TERM);
     let (code, took) = node.end();
     assert_eq!(code, Some(143));
@@ -198,6 +199,24 @@ fn a_stuck_stage_is_forced_on_after_its_deadline_and_the_store_still_closes() {
     let late = late.collect::<Vec<_>>();
     assert!(late.len() == 1 && late[0].contains("network"), "{complaints:?}");
     place.run(&["check", "--home", "X"]).succeeded();
+}
+
+#[test]
+fn a_signal_ends_a_node_that_is_still_starting() {
+    let place = Place::new();
+    place.init();
+    let node = begin(&place, &["--set", r#"node.failpoints=["node.start_hangs=true"]"#]);
+    let pid = Pid::from_raw(i32::try_from(node.pid()).unwrap()).unwrap();
+    let began = Instant::now();
+    while !node.complaints().iter().any(|line| line.contains("held up")) {
+        assert!(began.elapsed() < SOON, "{:?}", node.complaints());
+        std::thread::park_timeout(Duration::from_millis(5));
+    }
+    kill_process(pid, Signal::TERM).unwrap();
+    let began = Instant::now();
+    assert_eq!(node.wait_for_end(SOON).unwrap(), Some(143));
+    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+    assert_eq!(node.seen(), [Value::Null; 0], "it never said that it was ready");
 }
 
 #[test]

@@ -57,22 +57,24 @@ impl Event for Message {
     }
 }
 
-/// Carries what the network tells to the actors, until the network has ended or it is told to stop.
+/// Carries what the network tells to the actors, until the network has ended or it is told to stop. What an actor
+/// takes no more is dropped.
 pub(crate) async fn bridge(mut ears: Ears, delta: Outlet<Message>, stop: Stop) -> Ended {
     loop {
         tokio::select! {
             biased;
             () = stop.told() => return Ended::Stopped,
             Some(news) = ears.news.recv() => {
-                if delta.send(Message::News(news)).await.is_err() {
-                    return Ended::Stopped;
+                tokio::select! {
+                    biased;
+                    () = stop.told() => return Ended::Stopped,
+                    told = delta.send(Message::News(news)) => drop(told),
                 }
             }
             Some(heard) = ears.heard.recv() => match delta.post(Message::Heard(heard)) {
                 Posted::Queued | Posted::Coalesced => {}
                 // Dropped without an opinion, it is handed on to nobody.
-                Posted::Shed(_) | Posted::Parked(_) | Posted::Full(_) => {}
-                Posted::Sealed(_) => return Ended::Stopped,
+                Posted::Shed(_) | Posted::Parked(_) | Posted::Full(_) | Posted::Sealed(_) => {}
             },
             // No protocol is offered yet: nobody can open a stream.
             Some(incoming) = ears.streams.recv() => drop(incoming),

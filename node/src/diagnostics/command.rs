@@ -49,6 +49,16 @@ impl Answer {
         Self::Refused(refused.to_string())
     }
 
+    /// What was asked about does not answer.
+    pub(super) fn busy() -> Self {
+        let refused = json!({
+            "kind": "busy",
+            "message": "what was asked about does not answer",
+            "hint": "try again; if that does not help, see the log",
+        });
+        Self::Refused(refused.to_string())
+    }
+
     fn json(value: &Value) -> Self {
         Self::Given(value.to_string())
     }
@@ -78,7 +88,7 @@ impl Asked {
             ("actors", "") => Answer::json(&self.actors()),
             ("stop", "") => {
                 self.standing.stop();
-                Answer::json(&json!({}))
+                Answer::json(&json!({ "pid": std::process::id() }))
             }
             ("help", "") => Answer::Given(HELP.to_owned()),
             ("queues" | "failpoints" | "net" | "contexts" | "actors" | "stop" | "help", _) => {

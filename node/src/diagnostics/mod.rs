@@ -21,7 +21,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::drive::Ended;
 use crate::stop::Stop;
@@ -42,16 +42,22 @@ const SLOW: Duration = Duration::from_secs(10);
 /// Answers questions until told to stop. Without its socket the node goes on.
 pub(crate) async fn serve(place: io::Result<Place>, asked: Arc<Asked>, stop: Stop) -> Ended {
     let served = match place {
-        Ok(place) => listen(place, asked, stop).await,
+        Ok(place) => {
+            listen(place, asked, stop).await;
+            Ok(())
+        }
         Err(why) => Err(why),
     };
     match served {
         Ok(()) => Ended::Stopped,
-        Err(why) => Ended::Quarantined(format!("nobody can ask how the node is: {why}").into()),
+        Err(why) => {
+            tracing::error!(%why, "nobody can ask how the node is, which serves on");
+            Ended::Stopped
+        }
     }
 }
 
-async fn listen(place: Place, asked: Arc<Asked>, stop: Stop) -> io::Result<()> {
+async fn listen(place: Place, asked: Arc<Asked>, stop: Stop) {
     let permits = Arc::new(Semaphore::new(MOST_AT_A_TIME));
     let mut talks = JoinSet::new();
     loop {
@@ -70,7 +76,11 @@ async fn listen(place: Place, asked: Arc<Asked>, stop: Stop) -> io::Result<()> {
                 }
             }
             (accepted, permit) = accepted => {
-                let (stream, _) = accepted?;
+                let Ok((stream, _)) = accepted else {
+                    // Too many files are open, perhaps: that passes.
+                    sleep(Duration::from_millis(100)).await;
+                    continue;
+                };
                 let asked = Arc::clone(&asked);
                 talks.spawn(async move {
                     // Whoever breaks off has lost interest.
@@ -83,7 +93,6 @@ async fn listen(place: Place, asked: Arc<Asked>, stop: Stop) -> io::Result<()> {
     // An answer that is on its way gets there.
     let finishing = async { while talks.join_next().await.is_some() {} };
     timeout(Duration::from_millis(100), finishing).await.ok();
-    Ok(())
 }
 
 /// Answers one who asks.
@@ -100,7 +109,10 @@ async fn talk(stream: UnixStream, asked: &Asked) -> io::Result<()> {
         }
         let is_whole = line.ends_with(b"\n") || (line.len() as u64) < MOST_BYTES;
         let answer = match (is_whole, std::str::from_utf8(&line)) {
-            (true, Ok(line)) => asked.answer(line.trim()).await,
+            (true, Ok(line)) => {
+                let answer = timeout(SLOW, asked.answer(line.trim())).await;
+                answer.unwrap_or_else(|_| Answer::busy())
+            }
             (false, _) => Answer::refused("the line is too long", "a question takes 4096 bytes"),
             (true, Err(_)) => Answer::refused("the line is no UTF-8", "write text"),
         };

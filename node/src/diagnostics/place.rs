@@ -3,7 +3,7 @@
 use std::fs::{self, Permissions};
 use std::io;
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use tokio::net::UnixListener;
@@ -15,6 +15,8 @@ const MOST_PATH: usize = 100;
 #[derive(Debug)]
 pub(crate) struct Place {
     path: Utf8PathBuf,
+    /// What tells it from another that lies there later.
+    inode: u64,
     listener: UnixListener,
 }
 
@@ -31,7 +33,8 @@ impl Place {
         }
         let listener = with_short(path, |short| UnixListener::bind(short))?;
         fs::set_permissions(path, Permissions::from_mode(0o600))?;
-        Ok(Self { path: path.to_owned(), listener })
+        let inode = fs::metadata(path)?.ino();
+        Ok(Self { path: path.to_owned(), inode, listener })
     }
 
     pub(super) const fn listener(&self) -> &UnixListener {
@@ -41,7 +44,9 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        if let Err(why) = fs::remove_file(&self.path) {
+        // A node that was started meanwhile may have put its own there.
+        let is_ours = fs::metadata(&self.path).is_ok_and(|there| there.ino() == self.inode);
+        if is_ours && let Err(why) = fs::remove_file(&self.path) {
             tracing::debug!(path = %self.path, %why, "the socket is left behind");
         }
     }

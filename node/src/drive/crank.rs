@@ -152,10 +152,10 @@ impl<M: Machine, H: Hands<M>> Crank<M, H> {
             Stepped::Nothing => {}
         }
         if self.driver.is_waiting() {
-            let landing = self.driver.wait(&mut self.inbox, &self.stop);
             // Work may need the clock to go on: it is given a moment, and then that.
             let moment = Instant::now() + Duration::from_millis(IDLE_MS);
-            if timeout_at(moment, landing).await.is_ok() {
+            if let Ok(Some(landed)) = timeout_at(moment, self.driver.landing()).await {
+                self.driver.bring_back(landed, &mut self.inbox);
                 return Ok(true);
             }
         }

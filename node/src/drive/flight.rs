@@ -53,6 +53,9 @@ impl<E> fmt::Debug for Begun<E> {
 pub(super) struct Cause {
     pub(super) id: Option<EventId>,
     pub(super) lane: Lane,
+    /// The span in which the first of its ancestors was sent.
+    pub(super) root: tracing::Span,
+    /// Its own.
     pub(super) span: tracing::Span,
 }
 
@@ -92,7 +95,7 @@ impl<E: Event> Flights<E> {
         let flight = async move {
             let ended = poll_fn(|cx| {
                 let polled = || match cause.id {
-                    Some(id) => id.during(|| work.as_mut().poll(cx)),
+                    Some(id) => id.during(&cause.root, || work.as_mut().poll(cx)),
                     None => work.as_mut().poll(cx),
                 };
                 match catch_unwind(AssertUnwindSafe(polled)) {
@@ -102,7 +105,12 @@ impl<E: Event> Flights<E> {
                 }
             });
             let ended = ended.await;
-            drop(work);
+            // What the work held is let go of before its end is told, and that may panic as well.
+            let dropped = catch_unwind(AssertUnwindSafe(|| drop(work)));
+            let ended = match dropped {
+                Ok(()) => ended,
+                Err(panic) => Err(reason(panic.as_ref())),
+            };
             let panicked = ended.is_err();
             let event = ended.unwrap_or_else(|why| {
                 tracing::error!(work = label, why = %why, "work panicked");
@@ -147,7 +155,7 @@ fn returned<E: Event>(event: E, cause: &Cause) -> Entry<E> {
         bytes: event.bytes(),
         since: Instant::now(),
     };
-    Entry { meta, span: cause.span.clone(), event }
+    Entry { meta, span: cause.root.clone(), event }
 }
 
 /// What a panic said.

@@ -68,15 +68,17 @@ impl Metrics {
     }
 
     /// An event was handled.
-    pub(super) fn dispatched(&self, actor: &Arc<str>, meta: &Meta, begun: Instant, took: Duration) {
+    pub(super) fn dispatched(&self, actor: &Arc<str>, label: &'static str, took: Duration) {
         let of = || Arc::clone(actor);
         self.events.get_or_create(&OfActor { actor: of() }).inc();
-        let handled = self.handling.get_or_create(&OfEvent { actor: of(), label: meta.label });
-        handled.observe(took.as_secs_f64());
-        drop(handled);
+        self.handling.get_or_create(&OfEvent { actor: of(), label }).observe(took.as_secs_f64());
+    }
+
+    /// An event had its turn.
+    pub(super) fn waited(&self, actor: &Arc<str>, meta: &Meta, begun: Instant) {
         let waited = begun.saturating_duration_since(meta.since).as_secs_f64();
-        let lane = meta.lane.name();
-        self.waiting.get_or_create(&OfLane { actor: of(), lane }).observe(waited);
+        let (actor, lane) = (Arc::clone(actor), meta.lane.name());
+        self.waiting.get_or_create(&OfLane { actor, lane }).observe(waited);
     }
 
     /// Work panicked.

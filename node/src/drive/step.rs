@@ -58,7 +58,9 @@ pub struct Config {
     /// Whose it is, as logs and metrics show it.
     pub name: Arc<str>,
     /// What it may have begun at a time.
-    pub in_flight: Budget,
+    pub in_flight: usize,
+    /// Bytes of it.
+    pub in_flight_bytes: u64,
     /// A step that takes longer is worth a warning.
     pub slow: Duration,
     /// What tells the time.
@@ -97,7 +99,8 @@ pub enum Stepped {
 impl<M: Machine, H: Hands<M>> Driver<M, H> {
     /// A machine that was just made, and what carries out what it wants.
     pub fn new(machine: M, hands: H, config: Config, metrics: &Metrics) -> Self {
-        let flights = Flights::new(config.in_flight.clone());
+        // Of its own: what an earlier driver began may still be ending.
+        let flights = Flights::new(Budget::new(config.in_flight, config.in_flight_bytes));
         let metrics = metrics.clone();
         let landed = BTreeMap::new();
         Self { machine, hands, config, flights, landed, has_woken: false, metrics }
@@ -177,34 +180,44 @@ impl<M: Machine, H: Hands<M>> Driver<M, H> {
     /// Handles an event.
     fn dispatch(&mut self, entry: Entry<M::Event>) -> Result<(), Ended> {
         self.has_woken = false;
-        let Entry { meta, span, event } = entry;
+        let Entry { meta, span: root, event } = entry;
         let Meta { id, lane, label, .. } = meta;
         // Given back when the step is over.
         let _permit = self.landed.remove(&id);
         let (actor, a) = (&*self.config.name, meta.ancestor.map(EventId::get));
-        let span = tracing::debug_span!(parent: &span, "event", actor, ev = id.get(), a, label);
-        let begun = Instant::now();
-        let cause = Cause { id: Some(id), lane, span };
+        let span = tracing::debug_span!(parent: &root, "event", actor, ev = id.get(), a, label);
+        let cause = Cause { id: Some(id), lane, root, span };
         let is_planted = failpoint::global().fire::<bool>(EVENT_PANICS, Some(&self.config.name));
+        let begun = Instant::now();
         let stepped = self.act(&cause, |machine, turn| {
             assert_ne!(is_planted, Some(true), "failpoint {EVENT_PANICS}");
             machine.on(event, turn)
         });
-        let took = begun.elapsed();
-        self.metrics.dispatched(&self.config.name, &meta, begun, took);
-        if took > self.config.slow {
-            let (actor, lane) = (&*self.config.name, lane.name());
-            let (ev, took_ms) = (id.get(), took.as_millis());
-            tracing::warn!(actor, label, lane, ev, a, took_ms, "an event took long to handle");
-        }
+        self.metrics.waited(&self.config.name, &meta, begun);
+        self.took(begun, &cause, label);
         stepped
     }
 
     /// Wakes the machine.
     fn wake(&mut self) -> Result<(), Ended> {
         self.has_woken = true;
-        let cause = Cause { id: None, lane: Lane::Done, span: tracing::Span::none() };
-        self.act(&cause, M::on_deadline)
+        let (root, span) = (tracing::Span::none(), tracing::Span::none());
+        let cause = Cause { id: None, lane: Lane::Done, root, span };
+        let begun = Instant::now();
+        let stepped = self.act(&cause, M::on_deadline);
+        self.took(begun, &cause, "deadline");
+        stepped
+    }
+
+    /// Counts a step, and says so if it took long.
+    fn took(&self, begun: Instant, cause: &Cause, label: &'static str) {
+        let took = begun.elapsed();
+        self.metrics.dispatched(&self.config.name, label, took);
+        if took > self.config.slow {
+            let (actor, lane) = (&*self.config.name, cause.lane.name());
+            let (ev, took_ms) = (cause.id.map(EventId::get), took.as_millis());
+            tracing::warn!(actor, label, lane, ev, took_ms, "an event took long to handle");
+        }
     }
 
     /// Steps the machine, and carries out what it wants. A panic ends here.
@@ -232,7 +245,7 @@ impl<M: Machine, H: Hands<M>> Driver<M, H> {
         };
         let guarded = || catch_unwind(AssertUnwindSafe(act));
         let stepped = cause.span.in_scope(|| match cause.id {
-            Some(id) => id.during(guarded),
+            Some(id) => id.during(&cause.root, guarded),
             None => guarded(),
         });
         stepped.unwrap_or_else(|panic| Err(Ended::Panicked(reason(panic.as_ref()))))

@@ -10,7 +10,6 @@ use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
 use super::*;
-use crate::budget::Budget;
 use crate::error::Unanswered;
 use crate::inbox::{self, Capacity, Outlet, Posted, Reply};
 use crate::testing::Log;
@@ -151,7 +150,8 @@ impl Hands<Ledger> for Clerk {
 fn config(things: usize) -> Config {
     Config {
         name: "ledger".into(),
-        in_flight: Budget::new(things, 1_000),
+        in_flight: things,
+        in_flight_bytes: 1_000,
         slow: SOON,
         clock: Clock::system(),
     }
@@ -268,6 +268,19 @@ async fn a_machine_that_panics_ends_and_what_waits_is_served_by_the_next() {
 }
 
 #[tokio::test]
+async fn while_work_needs_the_clock_to_go_on_a_crank_lets_time_pass() {
+    let (outlet, inbox) = inbox_of(10);
+    // The next deadline is always near, and never lets the clock stand.
+    let ledger = Ledger { every_ms: Some(3), due_ms: 1_003, ..Ledger::default() };
+    let clerk = Clerk::new(0);
+    let mut crank = Crank::new((ledger, clerk), inbox, config(8), 1_000);
+    book(&outlet, Lane::Api, 1);
+    let passed = crank.crank_until(|ledger| ledger.woken >= 100, SOON).await;
+    assert_eq!(passed, Ok(()));
+    assert!(crank.now_ms() > 1_100);
+}
+
+#[tokio::test]
 async fn what_a_machine_began_is_no_business_of_the_next() {
     let (outlet, mut inbox) = inbox_of(10);
     let clerk = Clerk::new(10);
@@ -282,7 +295,7 @@ async fn what_a_machine_began_is_no_business_of_the_next() {
     let asked = outlet.ask(Entry::Ask);
     let ended = driver(Ledger::default(), &clerk).run(&mut inbox, stop).await;
     assert_eq!(ended, Ended::Stopped);
-    assert_eq!(asked.unwrap().await, Err(Unanswered::Stopping), "nothing is booked in it");
+    assert_eq!(asked.unwrap().await, Err(Unanswered::Dropped), "nothing is booked in it");
 }
 
 #[tokio::test]

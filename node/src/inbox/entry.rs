@@ -50,7 +50,7 @@ impl Meta {
 pub struct Entry<E> {
     /// What is known of it.
     pub meta: Meta,
-    /// The span in which it was sent.
+    /// The span in which the first of its ancestors was sent.
     pub span: tracing::Span,
     /// The event.
     pub event: E,
@@ -59,7 +59,7 @@ pub struct Entry<E> {
 impl<E: Event> Entry<E> {
     /// An event that is sent here.
     pub fn new(event: E) -> Self {
-        Self { meta: Meta::of(&event), span: tracing::Span::current(), event }
+        Self { meta: Meta::of(&event), span: EventId::root(), event }
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use mangrove_protocol::lane::Lane;
-use mangrove_protocol::machine::{Event, OnFull};
+use mangrove_protocol::machine::{Event, Key, OnFull};
 use shuttle::future::{block_on, spawn};
 
 use entry::{Entry, Posted};
@@ -37,12 +37,7 @@ mod lock {
 )]
 mod entry;
 #[path = "queue.rs"]
-#[expect(
-    dead_code,
-    unreachable_pub,
-    clippy::duplicate_mod,
-    reason = "the product uses all of it, elsewhere"
-)]
+#[expect(unreachable_pub, clippy::duplicate_mod, reason = "the product uses all of it, elsewhere")]
 mod queue;
 #[path = "shared.rs"]
 #[expect(dead_code, clippy::duplicate_mod, reason = "the product uses all of it, elsewhere")]
@@ -51,6 +46,7 @@ mod shared;
 #[expect(clippy::duplicate_mod, reason = "the product uses all of it, elsewhere")]
 mod state;
 
+/// Waits, or in the gossip lane coalesces.
 #[derive(Debug)]
 struct Note(Lane, u32);
 
@@ -64,7 +60,10 @@ impl Event for Note {
     }
 
     fn on_full(&self) -> OnFull {
-        OnFull::Wait
+        match self.0 {
+            Lane::Gossip => OnFull::Coalesce(Key::of(self)),
+            _ => OnFull::Wait,
+        }
     }
 }
 
@@ -182,5 +181,56 @@ fn a_sender_that_gives_up_keeps_nobody_waiting() {
         assert_eq!(served.first(), Some(&0));
         quitter.join().unwrap();
         stayer.join().unwrap();
+    });
+}
+
+#[test]
+fn the_latest_is_served_last_whoever_meets_whom() {
+    explore(|| {
+        let shared = inbox(1);
+        let posting = Arc::clone(&shared);
+        let poster = shuttle::thread::spawn(move || {
+            for number in 1..=4 {
+                let posted = posting.post(entry(Lane::Gossip, number)).0;
+                assert!(
+                    matches!(posted, Posted::Queued | Posted::Coalesced),
+                    "there is only one key"
+                );
+            }
+            posting.seal();
+        });
+        let served = block_on(async {
+            let mut served = Vec::new();
+            while let Some(Note(_, number)) = next(&shared).await {
+                served.push(number);
+            }
+            served
+        });
+        assert!(served.is_sorted() && served.last() == Some(&4), "{served:?}");
+        poster.join().unwrap();
+    });
+}
+
+#[test]
+fn through_a_closed_gate_what_has_ended_comes_while_others_wait() {
+    explore(|| {
+        let shared = inbox(1);
+        assert!(matches!(shared.post(entry(Lane::Api, 0)).0, Posted::Queued));
+        let sending = Arc::clone(&shared);
+        let sender = shuttle::thread::spawn(move || {
+            block_on(sending.send(entry(Lane::Control, 1))).unwrap();
+        });
+        shared.bring_back(entry(Lane::Api, 2));
+        let served = block_on(async {
+            let mut served = Vec::new();
+            while served.len() < 2 {
+                std::future::poll_fn(|cx| shared.poll_ready(cx, Gate::Closed)).await;
+                served.extend(shared.try_next(Gate::Closed).map(|entry| entry.event.1));
+            }
+            served
+        });
+        assert!(!served.contains(&0), "{served:?}");
+        assert_eq!(shared.try_next(Gate::Open).map(|entry| entry.event.1), Some(0));
+        sender.join().unwrap();
     });
 }

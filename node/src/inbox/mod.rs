@@ -15,7 +15,6 @@ mod state;
 
 use std::future::{Future, poll_fn};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use mangrove_protocol::machine::Event;
 
@@ -41,9 +40,8 @@ pub struct Config {
 
 /// An inbox, and a way to send to it.
 pub fn inbox<E: Event>(config: Config) -> (Outlet<E>, Inbox<E>) {
-    let stopping = Arc::new(AtomicBool::new(false));
     let shared = Arc::new(Shared::new(config.capacity, config.quiet));
-    let outlet = Outlet { name: config.name, shared, stopping };
+    let outlet = Outlet { name: config.name, shared };
     (outlet.clone(), Inbox { outlet })
 }
 
@@ -52,17 +50,11 @@ pub fn inbox<E: Event>(config: Config) -> (Outlet<E>, Inbox<E>) {
 pub struct Outlet<E> {
     name: Arc<str>,
     shared: Arc<Shared<E>>,
-    /// Told to whoever waits for an answer that never comes.
-    stopping: Arc<AtomicBool>,
 }
 
 impl<E> Clone for Outlet<E> {
     fn clone(&self) -> Self {
-        Self {
-            name: Arc::clone(&self.name),
-            shared: Arc::clone(&self.shared),
-            stopping: Arc::clone(&self.stopping),
-        }
+        Self { name: Arc::clone(&self.name), shared: Arc::clone(&self.shared) }
     }
 }
 
@@ -84,7 +76,7 @@ impl<E: Event> Outlet<E> {
 
     /// Asks for something without waiting for room. The answer may be awaited.
     pub fn ask<T>(&self, build: impl FnOnce(Reply<T>) -> E) -> Result<Answer<T>, Refused> {
-        let (reply, answer) = reply::pair(&self.stopping);
+        let (reply, answer) = reply::pair();
         match self.post(build(reply)) {
             Posted::Queued | Posted::Coalesced => Ok(answer),
             refused => {
@@ -100,7 +92,6 @@ impl<E: Event> Outlet<E> {
 
     /// Nothing more is taken; what waits is still served.
     pub fn seal(&self) {
-        self.stopping.store(true, Ordering::Release);
         self.shared.seal();
     }
 
@@ -183,8 +174,9 @@ impl<E: Event> Inbox<E> {
     pub fn drain(&mut self) -> usize {
         self.seal();
         let mut drained = 0;
-        while let Some(Entry { meta, .. }) = self.try_next(Gate::Open) {
+        while let Some(Entry { meta, event, .. }) = self.try_next(Gate::Open) {
             drained += 1;
+            reply::drop_unserved(event);
             let (queue, ancestor) = (&self.outlet.name, meta.ancestor.map(crate::EventId::get));
             let (ev, lane, label) = (meta.id.get(), meta.lane.name(), meta.label);
             tracing::debug!(%queue, ev, a = ancestor, lane, label, "dropped unserved");

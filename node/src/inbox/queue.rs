@@ -72,6 +72,14 @@ pub struct LaneView {
     pub counts: Counts,
 }
 
+/// What became of an event that only counts if it is the latest.
+pub(super) enum Replaced<E> {
+    /// It took the place of this one.
+    Earlier(Entry<E>),
+    /// There is none in whose place it could be put.
+    Nothing(Entry<E>),
+}
+
 /// One lane.
 #[derive(Debug)]
 pub(super) struct Queue<E> {
@@ -79,7 +87,9 @@ pub(super) struct Queue<E> {
     /// Ends of what events of this lane began. They have their room already, and go first.
     pub(super) returned: VecDeque<Entry<E>>,
     pub(super) posted: VecDeque<Entry<E>>,
-    pub(super) bytes: u64,
+    returned_bytes: u64,
+    /// Bytes of what is posted, which is what room is about.
+    bytes: u64,
     /// The number of the first that is posted, counted from the beginning.
     first: u64,
     /// Those that a later one may stand for, by their number.
@@ -103,6 +113,7 @@ impl<E: Event> Queue<E> {
             capacity,
             returned: VecDeque::new(),
             posted: VecDeque::new(),
+            returned_bytes: 0,
             bytes: 0,
             first: 0,
             latest: BTreeMap::new(),
@@ -131,32 +142,53 @@ impl<E: Event> Queue<E> {
         self.peak = self.peak.max(self.depth());
     }
 
-    /// Puts an event in the place of an earlier one with its key, or gives it back.
-    pub(super) fn replace(&mut self, key: &Key, entry: Entry<E>) -> Option<Entry<E>> {
+    /// Puts an event in the place of an earlier one with its key, which is given out; or gives the new one back.
+    pub(super) fn replace(&mut self, key: &Key, entry: Entry<E>) -> Replaced<E> {
         let number = self.latest.get(key).copied();
         let at = number.and_then(|number| usize::try_from(number - self.first).ok());
-        let Some(earlier) = at.and_then(|at| self.posted.get_mut(at)) else { return Some(entry) };
+        let Some(earlier) = at.and_then(|at| self.posted.get_mut(at)) else {
+            return Replaced::Nothing(entry);
+        };
         self.bytes = self.bytes.saturating_sub(earlier.meta.bytes);
         self.bytes = self.bytes.saturating_add(entry.meta.bytes);
         self.counts.coalesced += 1;
-        *earlier = entry;
-        None
+        Replaced::Earlier(std::mem::replace(earlier, entry))
+    }
+
+    /// The end of what an event began.
+    pub(super) fn bring_back(&mut self, entry: Entry<E>) {
+        self.returned_bytes = self.returned_bytes.saturating_add(entry.meta.bytes);
+        self.returned.push_back(entry);
+        self.peak = self.peak.max(self.depth());
+    }
+
+    /// All ends.
+    pub(super) fn forget_returned(&mut self) -> VecDeque<Entry<E>> {
+        self.returned_bytes = 0;
+        std::mem::take(&mut self.returned)
     }
 
     pub(super) fn pop(&mut self, posted: bool) -> Option<Entry<E>> {
-        let returned = self.returned.pop_front();
-        let entry = returned.or_else(|| posted.then(|| self.pop_posted()).flatten())?;
+        let entry = self.pop_returned().or_else(|| posted.then(|| self.pop_posted()).flatten())?;
         self.counts.served += 1;
+        Some(entry)
+    }
+
+    fn pop_returned(&mut self) -> Option<Entry<E>> {
+        let entry = self.returned.pop_front()?;
+        self.returned_bytes = self.returned_bytes.saturating_sub(entry.meta.bytes);
         Some(entry)
     }
 
     fn pop_posted(&mut self) -> Option<Entry<E>> {
         let entry = self.posted.pop_front()?;
-        self.first += 1;
-        self.bytes = self.bytes.saturating_sub(entry.meta.bytes);
-        if let OnFull::Coalesce(key) = entry.event.on_full() {
+        if let OnFull::Coalesce(key) = entry.event.on_full()
+            && self.latest.get(&key) == Some(&self.first)
+        {
             self.latest.remove(&key);
         }
+        self.first += 1;
+        self.bytes = self.bytes.saturating_sub(entry.meta.bytes);
         Some(entry)
     }
 
@@ -171,7 +203,7 @@ impl<E: Event> Queue<E> {
         LaneView {
             lane,
             depth: self.depth(),
-            bytes: self.bytes,
+            bytes: self.bytes.saturating_add(self.returned_bytes),
             peak: self.peak,
             capacity: self.capacity,
             oldest: oldest.into_iter().flatten().map(|entry| entry.meta.since).min(),

@@ -28,12 +28,14 @@ impl<E: Event> Shared<E> {
     /// Takes an event, or says why not.
     pub(super) fn post(&self, entry: Entry<E>) -> (Posted<E>, Option<Alarm>) {
         let mut state = self.state.lock();
-        let posted = state.post(entry);
+        let (posted, earlier) = state.post(entry);
         let (receiver, alarm) = match &posted {
             Posted::Queued => (state.receiver(), state.alarm()),
             _ => (None, None),
         };
         drop(state);
+        // Without the lock: what an event holds may do things when it goes.
+        drop(earlier);
         wake(receiver);
         (posted, alarm)
     }
@@ -134,7 +136,12 @@ impl<E: Event> Sending<E> {
     fn begin(&mut self, entry: Entry<E>, waker: &Waker) -> Poll<Sent<E>> {
         let mut state = self.shared.state.lock();
         match state.offer(entry) {
-            Offered::Taken | Offered::Coalesced => {
+            Offered::Coalesced(earlier) => {
+                drop(state);
+                drop(earlier);
+                Poll::Ready(Ok(None))
+            }
+            Offered::Taken => {
                 let (receiver, alarm) = (state.receiver(), state.alarm());
                 drop(state);
                 wake(receiver);
@@ -161,6 +168,14 @@ impl<E: Event> Sending<E> {
                 wake(receiver);
                 wake(next);
                 Poll::Ready(Ok(alarm))
+            }
+            Waited::Coalesced(earlier) => {
+                self.ticket = None;
+                let next = state.next_waiting(self.lane);
+                drop(state);
+                drop(earlier);
+                wake(next);
+                Poll::Ready(Ok(None))
             }
             Waited::Wait(entry) => {
                 self.entry = Some(entry);

@@ -7,7 +7,7 @@ use mangrove_protocol::lane::{Lane, RoundRobin};
 use mangrove_protocol::machine::{Event, OnFull};
 
 use super::entry::{Entry, Meta, Posted};
-use super::queue::{Capacity, Gate, LaneView, Queue, Waiting};
+use super::queue::{Capacity, Gate, LaneView, Queue, Replaced, Waiting};
 
 const LANES: usize = Lane::ALL.len();
 
@@ -31,8 +31,8 @@ pub(super) struct State<E> {
 pub(super) enum Offered<E> {
     /// It waits for its turn.
     Taken,
-    /// It took the place of an earlier one.
-    Coalesced,
+    /// It took the place of this earlier one.
+    Coalesced(Entry<E>),
     /// There is no room.
     NoRoom(Entry<E>),
     /// The inbox takes nothing more.
@@ -44,6 +44,8 @@ pub(super) enum Offered<E> {
 pub(super) enum Waited<E> {
     /// It was taken.
     Taken,
+    /// It took the place of this earlier one.
+    Coalesced(Entry<E>),
     /// There is no room yet.
     Wait(Entry<E>),
     /// The inbox takes nothing more.
@@ -87,8 +89,8 @@ impl<E: Event> State<E> {
         }
         let entry = match entry.event.on_full() {
             OnFull::Coalesce(key) => match queue.replace(&key, entry) {
-                Some(entry) => entry,
-                None => return Offered::Coalesced,
+                Replaced::Nothing(entry) => entry,
+                Replaced::Earlier(earlier) => return Offered::Coalesced(earlier),
             },
             OnFull::Wait | OnFull::Shed | OnFull::Park => entry,
         };
@@ -99,14 +101,18 @@ impl<E: Event> State<E> {
         Offered::Taken
     }
 
-    /// Takes an event, or does with it what its policy says.
-    pub(super) fn post(&mut self, entry: Entry<E>) -> Posted<E> {
+    /// Takes an event, or does with it what its policy says. The one whose place it takes is given out.
+    pub(super) fn post(&mut self, entry: Entry<E>) -> (Posted<E>, Option<Entry<E>>) {
         let entry = match self.offer(entry) {
-            Offered::Taken => return Posted::Queued,
-            Offered::Coalesced => return Posted::Coalesced,
-            Offered::Sealed(entry) => return Posted::Sealed(entry.event),
+            Offered::Taken => return (Posted::Queued, None),
+            Offered::Coalesced(earlier) => return (Posted::Coalesced, Some(earlier)),
+            Offered::Sealed(entry) => return (Posted::Sealed(entry.event), None),
             Offered::NoRoom(entry) => entry,
         };
+        (self.no_room(entry), None)
+    }
+
+    fn no_room(&mut self, entry: Entry<E>) -> Posted<E> {
         let counts = &mut self.queue(entry.meta.lane).counts;
         match entry.event.on_full() {
             OnFull::Wait => Posted::Full(entry.event),
@@ -137,6 +143,16 @@ impl<E: Event> State<E> {
             return Waited::Sealed(entry);
         }
         let queue = self.queue(entry.meta.lane);
+        let entry = match entry.event.on_full() {
+            OnFull::Coalesce(key) => match queue.replace(&key, entry) {
+                Replaced::Nothing(entry) => entry,
+                Replaced::Earlier(earlier) => {
+                    queue.waiting.retain(|waiting| waiting.ticket != ticket);
+                    return Waited::Coalesced(earlier);
+                }
+            },
+            OnFull::Wait | OnFull::Shed | OnFull::Park => entry,
+        };
         let is_first = queue.waiting.front().is_some_and(|first| first.ticket == ticket);
         if is_first && queue.fits(entry.meta.bytes) {
             queue.waiting.pop_front();
@@ -175,9 +191,7 @@ impl<E: Event> State<E> {
 
     /// The end of what an event began. There is always room for it, since there was for the beginning.
     pub(super) fn bring_back(&mut self, entry: Entry<E>) {
-        let queue = self.queue(entry.meta.lane);
-        queue.returned.push_back(entry);
-        queue.peak = queue.peak.max(queue.depth());
+        self.queue(entry.meta.lane).bring_back(entry);
     }
 
     /// The next event.
@@ -193,7 +207,7 @@ impl<E: Event> State<E> {
 
     /// Drops the ends of what an earlier receiver began.
     pub(super) fn forget_returned(&mut self) -> Vec<Entry<E>> {
-        self.queues.iter_mut().flat_map(|queue| queue.returned.drain(..)).collect()
+        self.queues.iter_mut().flat_map(Queue::forget_returned).collect()
     }
 
     /// Takes nothing more from now on. Those that wait for room are told.

@@ -321,7 +321,7 @@ fn a_dump_reads_as_json_names_lanes_in_order_and_tells_ancestors() {
     let (outlet, mut inbox) = of(10, 10);
     assert_eq!(outlet.post(waits(1)), Posted::Queued);
     let cause = inbox.try_next(Gate::Open).unwrap().meta.id;
-    cause.during(|| {
+    cause.during(&tracing::Span::none(), || {
         assert_eq!(outlet.post(waits(2)), Posted::Queued);
         assert_eq!(outlet.post(note(Lane::Idle, Policy::Shed, 3)), Posted::Queued);
     });
@@ -345,21 +345,18 @@ fn a_dump_reads_as_json_names_lanes_in_order_and_tells_ancestors() {
 #[test]
 fn a_dropped_request_reaches_whoever_asked_as_an_error() {
     let log = crate::testing::Log::of(tracing::Level::ERROR);
-    let stopping = Arc::new(AtomicBool::new(false));
-    let dropped = |stopping| {
-        let (reply, answer) = reply::pair::<u32>(stopping);
-        drop(reply);
-        pollster(answer)
-    };
-    assert_eq!(dropped(&stopping), Err(Unanswered::Dropped));
+    let (reply, answer) = reply::pair::<u32>();
+    drop(reply);
+    assert_eq!(pollster(answer), Err(Unanswered::Dropped));
     assert_eq!(log.lines("dropped without an answer").len(), 1);
-    stopping.store(true, Ordering::Release);
-    assert_eq!(dropped(&stopping), Err(Unanswered::Stopping));
-    let (reply, answer) = reply::pair(&stopping);
+    let (reply, answer) = reply::pair::<u32>();
+    reply::drop_unserved(reply);
+    assert_eq!(pollster(answer), Err(Unanswered::Stopping), "it was never served");
+    let (reply, answer) = reply::pair();
     assert!(!reply.is_abandoned());
     reply.send(7);
     assert_eq!(pollster(answer), Ok(7));
-    let (reply, answer) = reply::pair::<u32>(&Arc::default());
+    let (reply, answer) = reply::pair::<u32>();
     drop(answer);
     assert!(reply.is_abandoned());
     drop(reply);
@@ -430,6 +427,86 @@ fn metrics_show_each_lane_that_was_used() {
     assert!(!text.contains("gossip"), "a lane that nobody used is noise");
 }
 
+#[test]
+fn under_load_each_dump_is_one_moment_of_the_inbox_and_keeps_nobody_from_it() {
+    let (outlet, mut inbox) = of(64, 10_000);
+    let sending = (0..2).map(|sender| {
+        let outlet = outlet.clone();
+        let send = move || {
+            let cause = crate::EventId::next();
+            let send = async {
+                for number in 0..20_000 {
+                    let lane = Lane::ALL[(number as usize + sender) % Lane::ALL.len()];
+                    outlet.send(note(lane, Policy::Wait, number)).await.unwrap();
+                }
+            };
+            cause.during(&tracing::Span::none(), || pollster(send));
+            cause.get()
+        };
+        std::thread::Builder::new().spawn(send).unwrap()
+    });
+    let sending = sending.collect::<Vec<_>>();
+    let gauges = Gauges::default();
+    gauges.add(&outlet);
+    let asking = std::thread::Builder::new().spawn(move || {
+        let mut ancestors = std::collections::BTreeSet::new();
+        for _ in 0..200 {
+            let dump = gauges.dump().json().to_string().parse::<Value>().unwrap();
+            let lanes = dump["queues"].as_array().unwrap();
+            assert_eq!(lanes.len(), Lane::ALL.len());
+            for lane in lanes {
+                let events = lane["events"].as_array().unwrap();
+                assert_eq!(lane["depth"], events.len(), "depth and events are of one moment");
+                let ids = events.iter().map(|it| it["id"].as_u64().unwrap()).collect::<Vec<_>>();
+                assert!(ids.len() <= 64);
+                ancestors.extend(events.iter().filter_map(|it| it["ancestor"].as_u64()));
+            }
+        }
+        ancestors
+    });
+    let served = pollster(async {
+        let mut served = 0;
+        while served < 40_000 {
+            inbox.next(Gate::Open).await.unwrap();
+            served += 1;
+        }
+        served
+    });
+    assert_eq!(served, 40_000);
+    let causes = sending.into_iter().map(|sender| sender.join().unwrap());
+    let causes = causes.collect::<std::collections::BTreeSet<_>>();
+    assert_eq!(asking.unwrap().join().unwrap(), causes, "all who sent were seen, and nobody else");
+}
+
+#[tokio::test]
+async fn who_waits_with_what_coalesces_takes_the_place_of_an_earlier_one() {
+    let (outlet, mut inbox) = of(1, 10);
+    assert_eq!(outlet.post(note(Lane::Gossip, Policy::Coalesce(0), 1)), Posted::Queued);
+    let moment = Duration::from_millis(1);
+    let mut other = Box::pin(outlet.send(note(Lane::Gossip, Policy::Coalesce(1), 2)));
+    let mut same = Box::pin(outlet.send(note(Lane::Gossip, Policy::Coalesce(1), 3)));
+    assert!(timeout(moment, &mut other).await.is_err());
+    assert!(timeout(moment, &mut same).await.is_err());
+    assert_eq!(inbox.next(Gate::Open).await.unwrap().event.number, 1);
+    other.await.unwrap();
+    same.await.unwrap();
+    assert_eq!(numbers(&mut inbox), [3], "only the latest counts");
+}
+
+#[test]
+fn bytes_of_what_has_ended_are_shown_and_take_no_room() {
+    let (outlet, mut inbox) = of(10, 10);
+    inbox.bring_back(Entry::new(Note { bytes: 100, ..waits(1) }));
+    let bytes = || outlet.view()[Lane::Api.index()].bytes;
+    assert_eq!(bytes(), 100);
+    assert_eq!(outlet.post(Note { bytes: 10, ..waits(2) }), Posted::Queued);
+    assert_eq!(bytes(), 110);
+    assert_eq!(numbers(&mut inbox), [1, 2]);
+    inbox.bring_back(Entry::new(Note { bytes: 100, ..waits(3) }));
+    inbox.forget_returned();
+    assert_eq!(bytes(), 0);
+}
+
 /// What somebody does to an inbox.
 #[derive(Debug, Clone)]
 enum Act {
@@ -452,6 +529,51 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
 }
 
 proptest! {
+    #[test]
+    fn what_is_sent_by_waiting_is_served_once_and_in_the_order_of_each_sender(
+        events in 1_usize..4,
+        bytes in 1_u64..6,
+        sends in proptest::collection::vec((0_usize..3, 0_u64..4, 0..Lane::ALL.len()), 1..60),
+    ) {
+        let (outlet, mut inbox) = of(events, bytes);
+        let mut expect = BTreeMap::<(usize, usize), Vec<u32>>::new();
+        let mut of_sender = vec![Vec::new(); 3];
+        for (number, (sender, bytes, lane)) in (0..).zip(sends.iter().copied()) {
+            expect.entry((sender, lane)).or_default().push(number);
+            of_sender[sender].push(Note { bytes, ..note(Lane::ALL[lane], Policy::Wait, number) });
+        }
+        let served = pollster(async {
+            let mut tasks = tokio::task::JoinSet::new();
+            for notes in of_sender {
+                let outlet = outlet.clone();
+                tasks.spawn(async move {
+                    for note in notes {
+                        outlet.send(note).await.unwrap();
+                    }
+                });
+            }
+            let sealing = async {
+                tasks.join_all().await;
+                outlet.seal();
+            };
+            let serving = async {
+                let mut served = Vec::new();
+                while let Some(entry) = inbox.next(Gate::Open).await {
+                    served.push(entry.event);
+                    tokio::task::yield_now().await;
+                }
+                served
+            };
+            tokio::join!(sealing, serving).1
+        });
+        let mut found = BTreeMap::<(usize, usize), Vec<u32>>::new();
+        for note in served {
+            let (sender, ..) = sends[note.number as usize];
+            found.entry((sender, note.lane.index())).or_default().push(note.number);
+        }
+        prop_assert_eq!(found, expect);
+    }
+
     #[test]
     fn whatever_happens_each_event_goes_the_way_of_its_policy(
         acts in acts(),

@@ -85,13 +85,24 @@ impl Actor {
             let (config, metrics) = (config.clone(), metrics.clone());
             Box::pin(async move {
                 let mut inbox = inbox.lock().await;
-                match make().await {
-                    Ok((machine, hands)) => {
+                let made = tokio::select! {
+                    biased;
+                    () = stop.forced() => None,
+                    made = make() => Some(made),
+                };
+                let ended = match made {
+                    Some(Ok((machine, hands))) => {
                         let driver = Driver::new(machine, hands, config, &metrics);
                         driver.run(&mut inbox, stop).await
                     }
-                    Err(why) => Ended::Fatal(why),
+                    Some(Err(why)) => Ended::Fatal(why),
+                    None => Ended::Stopped,
+                };
+                // One that is not begun again serves nobody: who waits for it is told so, and who comes later.
+                if !matches!(ended, Ended::Panicked(_)) {
+                    inbox.drain();
                 }
+                ended
             })
         })
     }

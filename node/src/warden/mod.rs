@@ -115,17 +115,18 @@ impl Warden {
         self.stages.push(Stage { name, parts, what: What::Actors { places, stop } });
     }
 
-    /// Remembers how something is ended that was started, before what is there already.
+    /// Remembers how something is ended that was started, before what is there already. What takes too long is
+    /// ended once more, and then to be cut.
     pub fn on_stop<F>(
         &mut self,
         name: &'static str,
         parts: u32,
-        end: impl FnOnce(Manner) -> F + 'static,
+        mut end: impl FnMut(Manner) -> F + 'static,
     ) where
         F: Future<Output = Result<(), Reason>> + 'static,
     {
-        let hook = |manner| -> Ending { Box::pin(end(manner)) };
-        self.stages.push(Stage { name, parts, what: What::Hook(Some(Box::new(hook))) });
+        let hook = move |manner| -> Ending { Box::pin(end(manner)) };
+        self.stages.push(Stage { name, parts, what: What::Hook(Box::new(hook)) });
     }
 
     /// Stops the node when this is ready, with its reason.

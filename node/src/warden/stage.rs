@@ -19,7 +19,8 @@ pub enum Manner {
 /// What ends a stage. A reason says that something was not done that had to be.
 pub type Ending = Pin<Box<dyn Future<Output = Result<(), Reason>>>>;
 
-type Hook = Box<dyn FnOnce(Manner) -> Ending>;
+/// Ends a stage; called again, and then to cut, if it takes too long the first time.
+type Hook = Box<dyn FnMut(Manner) -> Ending>;
 
 /// What is stopped together.
 pub(super) struct Stage {
@@ -33,7 +34,31 @@ pub(super) enum What {
     /// Actors, by their places.
     Actors { places: Vec<usize>, stop: Stop },
     /// Something else.
-    Hook(Option<Hook>),
+    Hook(Hook),
+}
+
+impl Stage {
+    /// Begins to end it. Of actors it shows in their reports when they have.
+    pub(super) fn begin_to_end(&mut self, manner: Manner) -> Ending {
+        match &mut self.what {
+            What::Hook(hook) => hook(manner),
+            What::Actors { stop, .. } => {
+                match manner {
+                    Manner::Drain => stop.tell(),
+                    Manner::Cut => stop.force(),
+                }
+                Box::pin(std::future::pending())
+            }
+        }
+    }
+
+    /// Whether the actor at this place is of this stage.
+    pub(super) fn has(&self, at: usize) -> bool {
+        match &self.what {
+            What::Hook(_) => false,
+            What::Actors { places, .. } => places.contains(&at),
+        }
+    }
 }
 
 impl std::fmt::Debug for Stage {

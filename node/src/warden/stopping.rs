@@ -1,17 +1,19 @@
 //! Stopping in stages, each within its share of the time, and in the end by force.
 
+use std::future::{Future, pending};
+use std::pin::pin;
 use std::time::Duration;
 
 use mangrove_config::failpoint;
 use mangrove_protocol::machine::Reason;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::actor::Actor;
 use super::exit::{Exit, Signal};
 use super::signals::Signals;
 use super::stage::{Manner, Stage, What};
 use super::standing::{Condition, Phase};
-use super::{Cause, Warden};
+use super::{Cause, Warden, alarmed};
 use crate::drive::Ended;
 
 /// What a node that cannot go on, or whose user is impatient, has for stopping.
@@ -62,103 +64,146 @@ impl Warden {
     pub(super) async fn stop(mut self, cause: Cause, mut signals: impl Signals) -> Exit {
         self.standing.enter(Phase::Stopping);
         let mut exit = told(cause);
-        let is_fatal = matches!(exit, Exit::Fatal(_));
-        let manner = if is_fatal { Manner::Cut } else { Manner::Drain };
+        let stages = std::mem::take(&mut self.stages);
+        let mut schedule = Schedule::new(manner_of(&exit), self.drain, &stages);
+        if schedule.manner == Manner::Cut {
+            self.alarms.clear();
+        }
         let begun = Instant::now();
-        let mut schedule = Schedule::new(manner, self.drain, &self.stages);
-        while let Some(mut stage) = self.stages.pop() {
+        for mut stage in stages.into_iter().rev() {
             let end = schedule.next(&stage);
             let name = stage.name;
             tracing::debug!(stage = name, "stopping");
-            let manner = schedule.manner;
+            let stopping = self.stop_stage(&mut stage, schedule.manner, sleep_until(end));
             let stopped = tokio::select! {
                 biased;
-                stopped = self.stop_stage(&mut stage, manner, end) => stopped,
-                signal = again(&mut signals, begun) => {
-                    let signal = signal.name();
-                    tracing::warn!(signal, stage = name, "told again: what is left is dropped");
-                    schedule.hurry();
-                    Stopped::Hurried
-                }
+                stopped = stopping => stopped,
+                signal = again(&mut signals, begun) => Stopped::Hurried(signal),
             };
             match stopped {
-                Stopped::Well => {}
-                Stopped::Late => {
-                    let late_ms = end.elapsed().as_millis();
-                    tracing::error!(stage = name, late_ms, "did not stop in time: it is forced to");
-                    self.force(&stage).await;
-                }
-                Stopped::Hurried => self.force(&stage).await,
+                Stopped::Well => continue,
                 Stopped::Undone(why) => {
                     tracing::error!(stage = name, %why, "something was left undone");
                     // The first cause stands.
                     if !matches!(exit, Exit::Fatal(_)) {
                         exit = Exit::Fatal(why);
                     }
+                    continue;
+                }
+                Stopped::Late => {
+                    let late_ms = end.elapsed().as_millis();
+                    tracing::error!(stage = name, late_ms, "did not stop in time: it is forced to");
+                }
+                Stopped::Hurried(signal) => {
+                    let signal = signal.name();
+                    tracing::warn!(signal, stage = name, "told again: what is left is dropped");
+                    schedule.hurry();
+                }
+                Stopped::Fatal(why) => {
+                    exit = told(Cause::Fatal(why));
+                    self.alarms.clear();
+                    schedule.hurry();
                 }
             }
+            self.force(&mut stage).await;
         }
         tracing::info!(code = exit.code(), "stopped");
         exit
     }
 
-    async fn stop_stage(&mut self, stage: &mut Stage, manner: Manner, end: Instant) -> Stopped {
+    /// Stops a stage. Meanwhile everything else is looked after as ever.
+    async fn stop_stage(
+        &mut self,
+        stage: &mut Stage,
+        manner: Manner,
+        late: impl Future<Output = ()>,
+    ) -> Stopped {
         let is_stuck = failpoint::global().fire::<bool>(HANGS, Some(stage.name)) == Some(true);
-        let stopping = async {
-            if is_stuck {
-                std::future::pending::<()>().await;
-            }
-            match &mut stage.what {
-                What::Hook(hook) => match hook.take() {
-                    Some(hook) => hook(manner).await,
-                    None => Ok(()),
-                },
-                What::Actors { places, stop } => {
-                    match manner {
-                        Manner::Drain => stop.tell(),
-                        Manner::Cut => stop.force(),
-                    }
-                    self.ended(places).await;
-                    Ok(())
-                }
-            }
+        let mut ending = match is_stuck {
+            true => Box::pin(pending()),
+            false => stage.begin_to_end(manner),
         };
-        match timeout_at(end, stopping).await {
-            Ok(Ok(())) => Stopped::Well,
-            Ok(Err(why)) => Stopped::Undone(why),
-            Err(_) => Stopped::Late,
+        let mut late = pin!(late);
+        loop {
+            if let What::Actors { places, .. } = &stage.what
+                && self.running(places).next().is_none()
+            {
+                return Stopped::Well;
+            }
+            tokio::select! {
+                biased;
+                ended = &mut ending => return ended.map_or_else(Stopped::Undone, |()| Stopped::Well),
+                Some((at, ended)) = self.reports.recv() => {
+                    if let Err(why) = self.hear_while_stopping(at, ended, stage, manner) {
+                        return Stopped::Fatal(why);
+                    }
+                }
+                why = alarmed(&mut self.alarms) => return Stopped::Fatal(why),
+                () = &mut late => return Stopped::Late,
+            }
+        }
+    }
+
+    /// An actor has ended while this stage is being stopped. One that panics is begun again also now, unless
+    /// nothing is to be finished: the next serves what waits, and then ends as it was told to.
+    fn hear_while_stopping(
+        &mut self,
+        at: usize,
+        ended: Ended,
+        stage: &Stage,
+        manner: Manner,
+    ) -> Result<(), Reason> {
+        let Some(watched) = self.watched.get_mut(at) else { return Ok(()) };
+        let is_told = stage.has(at);
+        match ended {
+            Ended::Stopped if is_told => self.ended(at),
+            Ended::Panicked(why) if manner == Manner::Cut => {
+                tracing::error!(actor = %watched.actor.name, %why, "panicked while the node stopped");
+                self.ended(at);
+            }
+            ended => return self.hear(at, ended),
+        }
+        Ok(())
+    }
+
+    fn ended(&mut self, at: usize) {
+        if let Some(watched) = self.watched.get_mut(at) {
+            watched.is_running = false;
+            self.standing.note(&watched.actor.name, Condition::Stopped);
         }
     }
 
     /// Lets go of what a stage has, and goes on without it.
-    async fn force(&mut self, stage: &Stage) {
-        let What::Actors { places, stop } = &stage.what else { return };
-        stop.force();
-        if timeout_at(Instant::now() + FORCED, self.ended(places)).await.is_err() {
-            for actor in self.running(places) {
-                tracing::error!(actor = %actor.name, "is stuck, and left behind");
+    async fn force(&mut self, stage: &mut Stage) {
+        let end = Instant::now() + FORCED;
+        let ending = stage.begin_to_end(Manner::Cut);
+        let What::Actors { places, .. } = &stage.what else {
+            if timeout_at(end, ending).await.is_err() {
+                tracing::error!(stage = stage.name, "is stuck, and left behind");
+            }
+            return;
+        };
+        while self.running(places).next().is_some() {
+            match timeout_at(end, self.reports.recv()).await {
+                Ok(Some((at, _))) => self.ended(at),
+                Ok(None) | Err(_) => break,
             }
         }
-    }
-
-    /// Until all of these have ended.
-    async fn ended(&mut self, places: &[usize]) {
-        while self.running(places).next().is_some() {
-            let Some((at, ended)) = self.reports.recv().await else { return };
-            let Some(watched) = self.watched.get_mut(at) else { continue };
-            watched.is_running = false;
-            let name = &watched.actor.name;
-            // Nothing is begun again any more.
-            if let Ended::Panicked(why) | Ended::Fatal(why) | Ended::Quarantined(why) = ended {
-                tracing::error!(actor = %name, %why, "ended while the node was stopping");
-            }
-            self.standing.note(name, Condition::Stopped);
+        for actor in self.running(places) {
+            tracing::error!(actor = %actor.name, "is stuck, and left behind");
         }
     }
 
     fn running(&self, places: &[usize]) -> impl Iterator<Item = &Actor> {
         let watched = places.iter().filter_map(|at| self.watched.get(*at));
         watched.filter(|watched| watched.is_running).map(|watched| &watched.actor)
+    }
+}
+
+const fn manner_of(exit: &Exit) -> Manner {
+    match exit {
+        Exit::Fatal(_) => Manner::Cut,
+        Exit::Done | Exit::Signal(_) => Manner::Drain,
     }
 }
 
@@ -176,8 +221,9 @@ async fn again(signals: &mut impl Signals, begun: Instant) -> Signal {
 enum Stopped {
     Well,
     Late,
-    Hurried,
+    Hurried(Signal),
     Undone(Reason),
+    Fatal(Reason),
 }
 
 /// Says why the node stops, and how it will have ended.

@@ -11,7 +11,6 @@ use tokio::time::timeout;
 
 use super::*;
 use crate::Arbiters;
-use crate::budget::Budget;
 use crate::drive::{self, Begun, Clock};
 use crate::inbox::{self, Capacity, Outlet, Posted, Reply};
 use crate::testing::Log;
@@ -94,7 +93,8 @@ fn counter(name: &str) -> (Outlet<Tell>, Actor, Arc<AtomicU32>) {
     let (outlet, inbox) = inbox::inbox(inbox::Config { name: name.into(), capacity, quiet: 1_000 });
     let config = drive::Config {
         name: name.into(),
-        in_flight: Budget::new(8, 8),
+        in_flight: 8,
+        in_flight_bytes: 8,
         slow: SOON,
         clock: Clock::system(),
     };
@@ -232,9 +232,9 @@ fn noted(warden: &mut Warden, names: &[&'static str]) -> Arc<Mutex<Vec<(&'static
     let notes = Arc::new(Mutex::new(Vec::new()));
     for &name in names {
         let notes = Arc::clone(&notes);
-        warden.on_stop(name, 1, move |manner| async move {
+        warden.on_stop(name, 1, move |manner| {
             notes.lock().push((name, manner));
-            Ok(())
+            async { Ok(()) }
         });
     }
     notes
@@ -285,9 +285,12 @@ fn a_stuck_stage_is_forced_on_after_its_share_of_the_time_and_that_is_said() {
         send.send(Signal::Terminate).await.unwrap();
         (notes, warden.run(signals).await)
     });
+    failpoint::global().set_all("node.stop_hangs,sub:network").unwrap();
     let took = began.elapsed();
-    let stopped = notes.lock().iter().map(|(name, _)| *name).collect::<Vec<_>>();
-    assert_eq!(stopped, ["api", "disk", "store"]);
+    let stopped = notes.lock().clone();
+    let (drain, cut) = (Manner::Drain, Manner::Cut);
+    let expect = [("api", drain), ("disk", drain), ("network", cut)];
+    assert_eq!(stopped, [&expect[..], &[("store", drain)]].concat());
     assert_eq!(exit.code(), 143, "how it was asked to stop stands");
     assert!((Duration::from_millis(600)..DRAIN).contains(&took), "three of four shares: {took:?}");
     let said = log.lines("did not stop in time");
@@ -339,6 +342,61 @@ fn what_is_left_undone_shows_in_the_end() {
         warden.run(signals).await
     });
     assert_eq!(exit, Exit::Fatal("the disk is gone".into()));
+}
+
+#[test]
+fn what_must_not_go_on_while_the_node_stops_cuts_that_short() {
+    let (notes, exit) = scenario(DRAIN, async |mut warden, send, signals| {
+        let notes = noted(&mut warden, &["store", "network"]);
+        let (fail, failing) = tokio::sync::oneshot::channel::<()>();
+        warden.alarm(async {
+            failing.await.ok();
+            "the store has failed".into()
+        });
+        let mut fail = Some(fail);
+        warden.on_stop("api", 1, move |_| {
+            drop(fail.take());
+            std::future::pending()
+        });
+        send.send(Signal::Terminate).await.unwrap();
+        (notes, warden.run(signals).await)
+    });
+    assert_eq!(*notes.lock(), [("network", Manner::Cut), ("store", Manner::Cut)]);
+    assert_eq!(exit, Exit::Fatal("the store has failed".into()));
+}
+
+#[test]
+fn an_actor_that_panics_while_the_node_stops_is_made_anew_and_finishes() {
+    let answer = scenario(DRAIN, async |mut warden, send, signals| {
+        let (outlet, actor, made) = counter("a");
+        warden.begin("actors", 1, [actor]);
+        tell(&outlet, Tell::Panic);
+        tell(&outlet, Tell::Count);
+        let asked = outlet.ask(Tell::Ask).unwrap();
+        warden.on_stop("api", 1, |_| async { Ok(()) });
+        send.send(Signal::Terminate).await.unwrap();
+        assert_eq!(warden.run(signals).await.code(), 143);
+        assert_eq!(made.load(Ordering::Relaxed), 2);
+        asked.await
+    });
+    assert_eq!(answer, Ok(11), "what was accepted is answered");
+}
+
+#[test]
+fn who_asks_an_actor_that_is_quarantined_is_told_so() {
+    scenario(DRAIN, async |mut warden, send, signals| {
+        let (outlet, actor, _) = counter("a");
+        tell(&outlet, Tell::Quarantine);
+        let waiting = outlet.ask(Tell::Ask).unwrap();
+        warden.begin("actors", 1, [actor]);
+        let play = async {
+            assert_eq!(waiting.await, Err(crate::Unanswered::Stopping));
+            assert_eq!(outlet.ask(Tell::Ask).err(), Some(crate::Refused::Stopping));
+            assert!(outlet.send(Tell::Count).await.is_err());
+            send.send(Signal::Terminate).await.unwrap();
+        };
+        tokio::join!(warden.run(signals), play).0
+    });
 }
 
 #[test]
