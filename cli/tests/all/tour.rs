@@ -27,8 +27,10 @@ fn paste(script: &str) -> Output {
     let folder = tempfile::tempdir().unwrap();
     let binary = camino::Utf8Path::new(env!("CARGO_BIN_EXE_mangrove"));
     let path = format!("{}:/usr/local/bin:/usr/bin:/bin", binary.parent().unwrap());
+    // What a step that failed has left running does not outlive it.
+    let script = format!("trap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n{script}");
     let mut shell = Command::new("bash");
-    shell.args(["-euo", "pipefail", "-c", script]).current_dir(folder.path());
+    shell.args(["-euo", "pipefail", "-c", &script]).current_dir(folder.path());
     shell.env_clear().env("PATH", path).env("HOME", folder.path()).output().unwrap()
 }
 
