@@ -82,7 +82,8 @@ fn go(settings: &Settings, log: LogFilter, session: &Session) -> Result<Exit, Fa
     let data_key = store::data_key(session)?;
     let keys = home::keys(&session.home, data_key.as_ref())?;
     let token = token(session)?;
-    let grace = Duration::from_secs(settings.node.drain_secs);
+    // What the stage of the API has of the time for stopping.
+    let grace = Duration::from_secs(settings.node.drain_secs * 3 / 13);
     let home = session.home.clone();
     let setup = Setup { home, settings: settings.clone(), keys, data_key, log };
     let ended = mangrove_node::block_on(async {
@@ -130,7 +131,7 @@ fn serve(
         async move {
             match manner {
                 Manner::Drain => stopper.drain().await,
-                Manner::Cut => stopper.cut().await,
+                Manner::Cut => stopper.cut(),
             }
             Ok(())
         }

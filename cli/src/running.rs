@@ -87,6 +87,13 @@ pub(crate) fn diagnose(session: &Session, line: &str) -> Result<String, Failure>
 
 fn not_running(session: &Session, why: &AskError) -> Failure {
     let root = session.home.root();
+    if let Some(pid) = process(&session.home) {
+        let what = format!("the node in {root} cannot be asked");
+        let failure = Failure::new(Kind::NotReachable, what).because(why);
+        let hint =
+            format!("is node.diagnostics false? To stop it: kill -TERM {}", pid.as_raw_nonzero());
+        return failure.hint(hint);
+    }
     let what = format!("no node runs in {root}");
     let failure = Failure::new(Kind::NotReachable, what).because(why);
     failure.hint(format!("start it: mangrove run --home {root}"))

@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix::System;
+use actix::{ArbiterHandle, System};
 use mangrove_config::{Home, Settings, failpoint};
 use mangrove_network::{self as network, Driver, Opened};
 use mangrove_protocol::keys::NodeKeys;
@@ -16,6 +16,8 @@ use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
 use tokio::runtime::Builder;
 use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 use crate::arbiters::Arbiters;
 use crate::delta;
@@ -84,12 +86,21 @@ pub async fn open(setup: Setup) -> Result<Node, StartError> {
     let mut signals = OfProcess::listen()?;
     let mut warden = Warden::new(tuning.drain(), &mut registry);
     let most_files = rlimit::raise(setup.settings.node.open_files);
-    let ground = tokio::select! {
-        biased;
-        signal = signals.next() => return Err(StartError::Interrupted(signal)),
-        ground = Ground::open(&setup, registry) => ground?,
+    let arbiters = Arbiters::start(setup.settings.node.context_threads)?;
+    let (writer, reader) = uninterrupted(&mut signals, open_store(&setup)).await?;
+    let closing = Closing::new(writer, reader.clone());
+    reader.register(&mut registry);
+    let on_network = arbiters.get("arb-network")?;
+    let opening = open_network(Arc::clone(&setup), &on_network, registry);
+    let opened = uninterrupted(&mut signals, opening).await;
+    let (opened, mut registry) = match opened {
+        Ok(opened) => opened,
+        Err(why) => {
+            // What was opened is closed, if the disk lets it.
+            timeout(tuning.drain(), closing.close()).await.ok();
+            return Err(why);
+        }
     };
-    let Ground { arbiters, writer, reader, opened, mut registry } = ground;
     let Opened { driver, network, ears, addresses } = opened;
 
     // All inboxes, before any actor: nobody is ever given a place that is not there yet.
@@ -112,7 +123,7 @@ pub async fn open(setup: Setup) -> Result<Node, StartError> {
     };
 
     // All actors, bottom up. They are stopped top down.
-    let (on_delta, on_network) = (arbiters.get("arb-delta")?, arbiters.get("arb-network")?);
+    let on_delta = arbiters.get("arb-delta")?;
     warden.on_stop("arbiters", 0, move |_| {
         arbiters.stop();
         async { Ok(()) }
@@ -121,8 +132,7 @@ pub async fn open(setup: Setup) -> Result<Node, StartError> {
         warden.begin("diagnostics", 1, [diagnostics(&setup, &handle)?]);
     }
     warden.alarm(failed(handle.reader.clone()));
-    let (mut writer, store) = (Some(writer), handle.reader.clone());
-    warden.on_stop("store", 3, move |_| close(writer.take(), store.clone()));
+    warden.on_stop("store", 3, move |_| closing.clone().close());
     let run = move |stop| -> Loop { Box::pin(run_network(driver, stop)) };
     warden.begin("network", 2, [Actor::once("network", on_network, run)]);
     let drive = (tuning.drive("delta"), metrics);
@@ -132,43 +142,39 @@ pub async fn open(setup: Setup) -> Result<Node, StartError> {
     Ok(Node { warden, handle, signals })
 }
 
-/// What everything else stands on.
-struct Ground {
-    arbiters: Arbiters,
-    writer: Writer,
-    reader: Reader,
-    opened: Opened,
-    registry: Registry,
-}
-
-impl Ground {
-    async fn open(setup: &Arc<Setup>, mut registry: Registry) -> Result<Self, StartError> {
-        let arbiters = Arbiters::start(setup.settings.node.context_threads)?;
-        let (writer, reader) = open_store(setup).await?;
-        reader.register(&mut registry);
-        let opening = open_network(Arc::clone(setup), registry);
-        // On its own thread, which is where its sockets are served for ever.
-        let (tell, told) = oneshot::channel();
-        arbiters.get("arb-network")?.spawn(async move { drop(tell.send(opening.await)) });
-        let (opened, registry) = told.await.map_err(io::Error::other)?;
-        Ok(Self { arbiters, writer, reader, opened: opened?, registry })
+/// Does something, unless a signal comes first.
+async fn uninterrupted<T>(
+    signals: &mut OfProcess,
+    opening: impl Future<Output = Result<T, StartError>>,
+) -> Result<T, StartError> {
+    tokio::select! {
+        biased;
+        signal = signals.next() => Err(StartError::Interrupted(signal)),
+        opened = opening => opened,
     }
 }
 
+/// Opens the network on its own thread, which is where its sockets are served for ever.
 async fn open_network(
     setup: Arc<Setup>,
+    on: &ArbiterHandle,
     mut registry: Registry,
-) -> (Result<Opened, network::StartError>, Registry) {
-    let opened = network::open(network::Setup {
-        keys: &setup.keys,
-        settings: &setup.settings.network,
-        protocols: Vec::new(),
-        peers_file: Some(setup.home.peers_file()),
-        bans_file: Some(setup.home.bans_file()),
-        registry: &mut registry,
-    });
-    let opened = opened.await;
-    (opened, registry)
+) -> Result<(Opened, Registry), StartError> {
+    let (tell, told) = oneshot::channel();
+    let opening = async move {
+        let opened = network::open(network::Setup {
+            keys: &setup.keys,
+            settings: &setup.settings.network,
+            protocols: Vec::new(),
+            peers_file: Some(setup.home.peers_file()),
+            bans_file: Some(setup.home.bans_file()),
+            registry: &mut registry,
+        });
+        let opened = opened.await;
+        drop(tell.send(opened.map(|opened| (opened, registry))));
+    };
+    on.spawn(opening);
+    Ok(told.await.map_err(io::Error::other)??)
 }
 
 /// The actor that is asked how the node is. It lives on the warden's thread, where nothing else takes long, and
@@ -213,14 +219,43 @@ async fn open_store(setup: &Setup) -> Result<(Writer, Reader), StartError> {
     Ok(opened.map_err(io::Error::other)??)
 }
 
-/// Makes everything durable that was handed in, and closes the store, unless that has been begun.
-pub(crate) async fn close(writer: Option<Writer>, reader: Reader) -> Result<(), Reason> {
-    let Some(writer) = writer else { return Ok(()) };
-    let closed = tokio::task::spawn_blocking(move || writer.close()).await;
-    closed.map_err(|why| format!("closing the store panicked: {why}"))?;
-    match reader.health() {
-        Health::Failed(why) => Err(format!("the store has failed: {why}").into()),
-        Health::Well | Health::Full => Ok(()),
+/// A store that is to be closed. Cheap to clone; however often it is closed, that is done once and awaited by all.
+#[derive(Clone)]
+pub(crate) struct Closing {
+    state: Arc<tokio::sync::Mutex<ClosingState>>,
+    reader: Reader,
+}
+
+enum ClosingState {
+    Open(Writer),
+    Closing(JoinHandle<()>),
+    Closed,
+}
+
+impl Closing {
+    pub(crate) fn new(writer: Writer, reader: Reader) -> Self {
+        Self { state: Arc::new(tokio::sync::Mutex::new(ClosingState::Open(writer))), reader }
+    }
+
+    /// Makes everything durable that was handed in, and closes the store.
+    pub(crate) async fn close(self) -> Result<(), Reason> {
+        let mut state = self.state.lock().await;
+        let before = std::mem::replace(&mut *state, ClosingState::Closed);
+        let closing = match before {
+            ClosingState::Open(writer) => tokio::task::spawn_blocking(move || writer.close()),
+            ClosingState::Closing(closing) => closing,
+            ClosingState::Closed => return Ok(()),
+        };
+        // It stays there while it is awaited: whoever gives up leaves it to the next.
+        *state = ClosingState::Closing(closing);
+        let ClosingState::Closing(closing) = &mut *state else { return Ok(()) };
+        let closed = closing.await;
+        *state = ClosingState::Closed;
+        closed.map_err(|why| format!("closing the store panicked: {why}"))?;
+        match self.reader.health() {
+            Health::Failed(why) => Err(format!("the store has failed: {why}").into()),
+            Health::Well | Health::Full => Ok(()),
+        }
     }
 }
 

@@ -23,7 +23,7 @@ use tokio::time::timeout;
 
 use crate::drive::{self, Begun, Clock, Hands};
 use crate::inbox::{self, Capacity, Reply};
-use crate::start::{close, failed};
+use crate::start::{Closing, failed};
 use crate::warden::{Actor, Exit, Signal, Signals, Warden};
 
 const SOON: Duration = Duration::from_secs(20);
@@ -135,8 +135,8 @@ fn a_store_that_fails_ends_the_node_and_nothing_is_acknowledged_after_it() {
         };
         let actor = Actor::driven(Arbiter::new().handle(), inbox, (config, metrics), make);
         let mut warden = Warden::new(SOON, &mut Registry::default());
-        let (mut writer, store) = (Some(writer), reader.clone());
-        warden.on_stop("store", 1, move |_| close(writer.take(), store.clone()));
+        let closing = Closing::new(writer, reader.clone());
+        warden.on_stop("store", 1, move |_| closing.clone().close());
         warden.alarm(failed(reader));
         warden.begin("actors", 1, [actor]);
         let booking = async {

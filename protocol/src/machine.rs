@@ -46,7 +46,7 @@ pub enum OnFull {
     /// It is dropped, counted, and its sender told, who can remember what it was about.
     Shed,
     /// It takes the place of one with the same key that waits already, whether or not there is room: only the
-    /// latest counts. Where none waits and there is no room, it is shed.
+    /// latest counts. Where none waits and there is no room, or where senders wait for room, it is shed.
     Coalesce(Key),
     /// Its sender is told to pause what it is doing until it is asked to go on.
     Park,
@@ -76,7 +76,8 @@ impl Key {
 pub enum Verdict {
     /// Well.
     Go,
-    /// It must not be stepped again, and is shown to be so; others are unaffected.
+    /// It must not be stepped again, and is shown to be so; others are unaffected. Of what it wants, only what takes
+    /// no time is done.
     Quarantine(Reason),
     /// The node must not go on.
     Fatal(Reason),

@@ -11,6 +11,7 @@ use actix_web::web::Data;
 use actix_web::{App, HttpServer};
 use mangrove_config::server::Server as Settings;
 use mangrove_node::Handle;
+use tokio::task::AbortHandle;
 
 use crate::error::StartError;
 use crate::health;
@@ -85,6 +86,7 @@ impl Serving {
     /// How it is stopped, and what tells that it has ended by itself.
     pub fn split(self) -> (Stopper, impl Future<Output = String>) {
         let Self { handle, running, .. } = self;
+        let stopper = Stopper { handle, running: running.abort_handle() };
         let ended = async {
             match running.await {
                 Ok(Ok(())) => "the server of the API has ended".to_owned(),
@@ -92,22 +94,26 @@ impl Serving {
                 Err(why) => format!("the server of the API has panicked: {why}"),
             }
         };
-        (Stopper(handle), ended)
+        (stopper, ended)
     }
 }
 
 /// What stops a server.
 #[derive(Debug, Clone)]
-pub struct Stopper(ServerHandle);
+pub struct Stopper {
+    handle: ServerHandle,
+    running: AbortHandle,
+}
 
 impl Stopper {
     /// Takes no more requests, and waits for the answers of those there are.
     pub async fn drain(self) {
-        self.0.stop(true).await;
+        self.handle.stop(true).await;
     }
 
-    /// Takes no more requests, and breaks off those there are.
-    pub async fn cut(self) {
-        self.0.stop(false).await;
+    /// Takes no more requests, and breaks off those there are, also while it is being drained.
+    pub fn cut(self) {
+        // A server takes one order at a time; when it is dropped, so is all that it has.
+        self.running.abort();
     }
 }

@@ -239,6 +239,8 @@ impl<M: Machine, H: Hands<M>> Driver<M, H> {
             // What a machine wanted before it saw that the node must not go on is not done.
             if !matches!(verdict, Err(Ended::Fatal(_))) {
                 let begun = effects.into_iter().filter_map(|effect| hands.carry_out(effect));
+                // Nobody would be told of the end of what a quarantined machine begins.
+                let begun = begun.filter(|_| verdict.is_ok());
                 begun.for_each(|begun| flights.begin(begun, cause.clone()));
             }
             verdict

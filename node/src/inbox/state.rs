@@ -87,12 +87,13 @@ impl<E: Event> State<E> {
             queue.counts.refused += 1;
             return Offered::Sealed(entry);
         }
+        // What was sent earlier and waits for room must not come after what is sent now.
         let entry = match entry.event.on_full() {
-            OnFull::Coalesce(key) => match queue.replace(&key, entry) {
+            OnFull::Coalesce(key) if queue.waiting.is_empty() => match queue.replace(&key, entry) {
                 Replaced::Nothing(entry) => entry,
                 Replaced::Earlier(earlier) => return Offered::Coalesced(earlier),
             },
-            OnFull::Wait | OnFull::Shed | OnFull::Park => entry,
+            OnFull::Coalesce(_) | OnFull::Wait | OnFull::Shed | OnFull::Park => entry,
         };
         if !queue.waiting.is_empty() || !queue.fits(entry.meta.bytes) {
             return Offered::NoRoom(entry);
@@ -143,17 +144,17 @@ impl<E: Event> State<E> {
             return Waited::Sealed(entry);
         }
         let queue = self.queue(entry.meta.lane);
+        let is_first = queue.waiting.front().is_some_and(|first| first.ticket == ticket);
         let entry = match entry.event.on_full() {
-            OnFull::Coalesce(key) => match queue.replace(&key, entry) {
+            OnFull::Coalesce(key) if is_first => match queue.replace(&key, entry) {
                 Replaced::Nothing(entry) => entry,
                 Replaced::Earlier(earlier) => {
-                    queue.waiting.retain(|waiting| waiting.ticket != ticket);
+                    queue.waiting.pop_front();
                     return Waited::Coalesced(earlier);
                 }
             },
-            OnFull::Wait | OnFull::Shed | OnFull::Park => entry,
+            OnFull::Coalesce(_) | OnFull::Wait | OnFull::Shed | OnFull::Park => entry,
         };
-        let is_first = queue.waiting.front().is_some_and(|first| first.ticket == ticket);
         if is_first && queue.fits(entry.meta.bytes) {
             queue.waiting.pop_front();
             queue.push(entry);

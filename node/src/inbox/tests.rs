@@ -494,6 +494,25 @@ async fn who_waits_with_what_coalesces_takes_the_place_of_an_earlier_one() {
     assert_eq!(numbers(&mut inbox), [3], "only the latest counts");
 }
 
+#[tokio::test]
+async fn the_latest_counts_also_when_an_earlier_one_waits_for_room() {
+    let (outlet, mut inbox) = of(1, 10);
+    let number = |number| note(Lane::Gossip, Policy::Coalesce(0), number);
+    assert_eq!(outlet.post(waits(0)), Posted::Queued);
+    assert_eq!(outlet.post(note(Lane::Gossip, Policy::Wait, 0)), Posted::Queued);
+    let moment = Duration::from_millis(1);
+    let mut first = Box::pin(outlet.send(number(1)));
+    let mut second = Box::pin(outlet.send(number(2)));
+    assert!(timeout(moment, &mut first).await.is_err());
+    assert!(timeout(moment, &mut second).await.is_err());
+    assert_eq!(numbers(&mut inbox), [0, 0]);
+    first.await.unwrap();
+    assert_eq!(outlet.post(number(3)), Posted::Shed(number(3)), "it would go before the second");
+    second.await.unwrap();
+    assert_eq!(outlet.post(number(4)), Posted::Coalesced);
+    assert_eq!(numbers(&mut inbox), [4]);
+}
+
 #[test]
 fn bytes_of_what_has_ended_are_shown_and_take_no_room() {
     let (outlet, mut inbox) = of(10, 10);

@@ -51,14 +51,6 @@ impl Stage {
             }
         }
     }
-
-    /// Whether the actor at this place is of this stage.
-    pub(super) fn has(&self, at: usize) -> bool {
-        match &self.what {
-            What::Hook(_) => false,
-            What::Actors { places, .. } => places.contains(&at),
-        }
-    }
 }
 
 impl std::fmt::Debug for Stage {

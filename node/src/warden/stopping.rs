@@ -46,11 +46,16 @@ impl Schedule {
     /// The end of what the next stage has: what earlier ones did not use is its as well.
     fn next(&mut self, stage: &Stage) -> Instant {
         self.parts_gone += stage.parts;
-        self.begun + self.within * self.parts_gone / self.parts
+        let end = self.begun + self.within * self.parts_gone / self.parts;
+        // What it cost to force earlier ones is not this one's fault.
+        end.max(Instant::now() + FORCED)
     }
 
     /// Somebody is impatient: what is left has little time.
     fn hurry(&mut self) {
+        if self.manner == Manner::Cut {
+            return;
+        }
         self.manner = Manner::Cut;
         self.begun = Instant::now();
         self.within = self.within.min(ABRUPT);
@@ -84,10 +89,7 @@ impl Warden {
                 Stopped::Well => continue,
                 Stopped::Undone(why) => {
                     tracing::error!(stage = name, %why, "something was left undone");
-                    // The first cause stands.
-                    if !matches!(exit, Exit::Fatal(_)) {
-                        exit = Exit::Fatal(why);
-                    }
+                    blame(&mut exit, why);
                     continue;
                 }
                 Stopped::Late => {
@@ -100,12 +102,16 @@ impl Warden {
                     schedule.hurry();
                 }
                 Stopped::Fatal(why) => {
-                    exit = told(Cause::Fatal(why));
+                    tracing::error!(stage = name, %why, "the node cannot go on");
+                    blame(&mut exit, why);
                     self.alarms.clear();
                     schedule.hurry();
                 }
             }
-            self.force(&mut stage).await;
+            if let Err(why) = self.force(&mut stage).await {
+                tracing::error!(stage = name, %why, "failed while it was forced to stop");
+                blame(&mut exit, why);
+            }
         }
         tracing::info!(code = exit.code(), "stopped");
         exit
@@ -134,7 +140,7 @@ impl Warden {
                 biased;
                 ended = &mut ending => return ended.map_or_else(Stopped::Undone, |()| Stopped::Well),
                 Some((at, ended)) = self.reports.recv() => {
-                    if let Err(why) = self.hear_while_stopping(at, ended, stage, manner) {
+                    if let Err(why) = self.hear_while_stopping(at, ended, manner) {
                         return Stopped::Fatal(why);
                     }
                 }
@@ -144,20 +150,20 @@ impl Warden {
         }
     }
 
-    /// An actor has ended while this stage is being stopped. One that panics is begun again also now, unless
+    /// An actor has ended while the node stops. One that panics is begun again also now, unless
     /// nothing is to be finished: the next serves what waits, and then ends as it was told to.
     fn hear_while_stopping(
         &mut self,
         at: usize,
         ended: Ended,
-        stage: &Stage,
         manner: Manner,
     ) -> Result<(), Reason> {
         let Some(watched) = self.watched.get_mut(at) else { return Ok(()) };
-        let is_told = stage.has(at);
+        let is_cut = manner == Manner::Cut || watched.stop.is_forced();
         match ended {
-            Ended::Stopped if is_told => self.ended(at),
-            Ended::Panicked(why) if manner == Manner::Cut => {
+            // Perhaps late, when its stage has been left behind.
+            Ended::Stopped if watched.stop.is_told() => self.ended(at),
+            Ended::Panicked(why) if is_cut => {
                 tracing::error!(actor = %watched.actor.name, %why, "panicked while the node stopped");
                 self.ended(at);
             }
@@ -174,24 +180,25 @@ impl Warden {
     }
 
     /// Lets go of what a stage has, and goes on without it.
-    async fn force(&mut self, stage: &mut Stage) {
+    async fn force(&mut self, stage: &mut Stage) -> Result<(), Reason> {
         let end = Instant::now() + FORCED;
         let ending = stage.begin_to_end(Manner::Cut);
         let What::Actors { places, .. } = &stage.what else {
-            if timeout_at(end, ending).await.is_err() {
+            return timeout_at(end, ending).await.unwrap_or_else(|_| {
                 tracing::error!(stage = stage.name, "is stuck, and left behind");
-            }
-            return;
+                Ok(())
+            });
         };
+        let mut heard = Ok(());
         while self.running(places).next().is_some() {
-            match timeout_at(end, self.reports.recv()).await {
-                Ok(Some((at, _))) => self.ended(at),
-                Ok(None) | Err(_) => break,
-            }
+            let Ok(Some((at, ended))) = timeout_at(end, self.reports.recv()).await else { break };
+            let this = self.hear_while_stopping(at, ended, Manner::Cut);
+            heard = heard.and(this);
         }
         for actor in self.running(places) {
             tracing::error!(actor = %actor.name, "is stuck, and left behind");
         }
+        heard
     }
 
     fn running(&self, places: &[usize]) -> impl Iterator<Item = &Actor> {
@@ -204,6 +211,13 @@ const fn manner_of(exit: &Exit) -> Manner {
     match exit {
         Exit::Fatal(_) => Manner::Cut,
         Exit::Done | Exit::Signal(_) => Manner::Drain,
+    }
+}
+
+/// The node ends for this reason, unless there was one before.
+fn blame(exit: &mut Exit, why: Reason) {
+    if !matches!(exit, Exit::Fatal(_)) {
+        *exit = Exit::Fatal(why);
     }
 }
 

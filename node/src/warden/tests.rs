@@ -366,6 +366,43 @@ fn what_must_not_go_on_while_the_node_stops_cuts_that_short() {
 }
 
 #[test]
+fn who_was_left_behind_and_ends_later_changes_nothing() {
+    let exit = scenario(Duration::from_millis(600), async |mut warden, send, signals| {
+        let (tell, told) = tokio::sync::oneshot::channel::<()>();
+        warden.on_stop("store", 1, {
+            let mut tell = Some(tell);
+            move |_| {
+                drop(tell.take());
+                async {
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    Ok(())
+                }
+            }
+        });
+        let slow = Actor::once("slow", Arbiter::new().handle(), |_| {
+            Box::pin(async {
+                told.await.ok();
+                Ended::Stopped
+            })
+        });
+        warden.begin("network", 1, [slow]);
+        send.send(Signal::Terminate).await.unwrap();
+        warden.run(signals).await
+    });
+    assert_eq!(exit, Exit::Signal(Signal::Terminate));
+}
+
+#[test]
+fn the_first_cause_stands() {
+    let exit = scenario(DRAIN, async |mut warden, _send, signals| {
+        warden.on_stop("store", 1, async |_| Err("and the disk as well".into()));
+        warden.alarm(async { "the mesh is gone".into() });
+        warden.run(signals).await
+    });
+    assert_eq!(exit, Exit::Fatal("the mesh is gone".into()));
+}
+
+#[test]
 fn an_actor_that_panics_while_the_node_stops_is_made_anew_and_finishes() {
     let answer = scenario(DRAIN, async |mut warden, send, signals| {
         let (outlet, actor, made) = counter("a");

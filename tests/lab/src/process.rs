@@ -88,9 +88,13 @@ impl Process {
         self.heard.take(timeout, wanted).ok_or_else(|| self.missed(what, timeout))
     }
 
-    /// Waits for its end; returns its exit code, or none if a signal has ended it.
+    /// Waits for its end; returns its exit code, or none if a signal has ended it. What it said by then has been
+    /// heard.
     pub fn wait_for_end(&self, timeout: Duration) -> Result<Option<i32>, Missed> {
         let end = self.heard.wait_for_end(timeout);
+        if end.is_some() {
+            self.heard.wait_for_silence(AFTERMATH);
+        }
         Ok(end.ok_or_else(|| self.missed("an end", timeout))?.code)
     }
 
