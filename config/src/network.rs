@@ -44,7 +44,7 @@ fn default_listen() -> Vec<Multiaddr> {
 impl Network {
     /// What is out of range, with the key at fault.
     pub(crate) fn out_of_range(&self) -> Option<(&'static str, Unfit)> {
-        let rules = [
+        Unfit::first_outside([
             ("network.connections", self.connections, 1, 65_536),
             ("network.streams", self.streams, 1, 65_536),
             ("network.streams_per_peer", self.streams_per_peer, 1, 65_536),
@@ -52,10 +52,7 @@ impl Network {
             ("network.messages_mib", self.messages_mib, 1, 4_096),
             ("network.messages_per_second", self.messages_per_second, 1, 1 << 30),
             ("network.commands", self.commands, 1, 65_536),
-        ];
-        rules.into_iter().find_map(|(key, value, least, most)| {
-            Unfit::outside(value, least, most).map(|unfit| (key, unfit))
-        })
+        ])
     }
 }
 

@@ -37,7 +37,7 @@ section! {
 impl Node {
     /// What is out of range, with the key at fault.
     pub(crate) fn out_of_range(&self) -> Option<(&'static str, Unfit)> {
-        let rules = [
+        Unfit::first_outside([
             ("node.context_threads", self.context_threads, 0, 64),
             ("node.lane_events", self.lane_events, 1, 65_536),
             ("node.lane_mib", self.lane_mib, 1, 4_096),
@@ -47,9 +47,6 @@ impl Node {
             ("node.deep_queue", self.deep_queue, 1, 1 << 30),
             ("node.drain_secs", self.drain_secs, 1, 3_600),
             ("node.open_files", self.open_files, 64, 1 << 30),
-        ];
-        rules.into_iter().find_map(|(key, value, least, most)| {
-            Unfit::outside(value, least, most).map(|unfit| (key, unfit))
-        })
+        ])
     }
 }

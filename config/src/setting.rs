@@ -29,6 +29,15 @@ impl Unfit {
         is_outside.then(|| Self::new(format!("{value} is not between {least} and {most}")))
     }
 
+    /// The first of these keys whose number is not between its bounds.
+    pub(crate) fn first_outside<const N: usize>(
+        rules: [(&'static str, u64, u64, u64); N],
+    ) -> Option<(&'static str, Self)> {
+        rules.into_iter().find_map(|(key, value, least, most)| {
+            Self::outside(value, least, most).map(|unfit| (key, unfit))
+        })
+    }
+
     fn wrong_type(expected: &str, found: &Value) -> Self {
         Self::new(format!("expected {expected}, found {}", article(found.type_name())))
     }

@@ -25,15 +25,12 @@ section! {
 impl Store {
     /// What is out of range, with the key at fault.
     pub(crate) fn out_of_range(&self) -> Option<(&'static str, Unfit)> {
-        let rules = [
+        Unfit::first_outside([
             ("store.memory_mib", self.memory_mib, 4, 65_536),
             ("store.wal_mib", self.wal_mib, 1, 4_096),
             ("store.min_free_mib", self.min_free_mib, 0, 1 << 30),
             ("store.queue", self.queue, 1, 65_536),
-        ];
-        rules.into_iter().find_map(|(key, value, least, most)| {
-            Unfit::outside(value, least, most).map(|unfit| (key, unfit))
-        })
+        ])
     }
 }
 

@@ -4,9 +4,12 @@
 //! a length, and so many bytes:
 //!
 //! ```text
-//! queues                      ERR 74
-//! OK 2                        {"kind":"invalidParams","message":"…","hint":"…"}
-//! []
+//! contexts
+//! OK 15
+//! {"contexts":[]}
+//! dance
+//! ERR 81
+//! {"hint":"ask for `help`","kind":"invalidParams","message":"`dance` is not known"}
 //! ```
 
 mod client;
