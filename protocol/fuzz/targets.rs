@@ -6,7 +6,8 @@
 use mangrove_protocol::clock::Hlc;
 use mangrove_protocol::delta::{Authenticity, Delta, Header, Unverified};
 use mangrove_protocol::fold::{Origin, Table, apply};
-use mangrove_protocol::gossip::{Known, Verdict, judge};
+use mangrove_protocol::gossip::presence::State;
+use mangrove_protocol::gossip::{Known, SEALED_BYTES, Verdict, judge};
 use mangrove_protocol::governance::{Act, Roster};
 use mangrove_protocol::id::{BlobId, ContextId, DeltaId, EpochId, PeerId};
 use mangrove_protocol::join::Message;
@@ -23,7 +24,7 @@ use mangrove_protocol::wire;
 pub(crate) type Target = fn(&[u8]);
 
 /// All of them, by name.
-pub(crate) const ALL: [(&str, Target); 10] = [
+pub(crate) const ALL: [(&str, Target); 11] = [
     ("delta", delta),
     ("header", header),
     ("payload", payload),
@@ -33,6 +34,7 @@ pub(crate) const ALL: [(&str, Target); 10] = [
     ("join", join),
     ("sync", sync),
     ("gossip", gossip),
+    ("presence", presence),
     ("ticket", ticket),
 ];
 
@@ -132,6 +134,13 @@ pub(crate) fn gossip(bytes: &[u8]) {
         now_ms: 0,
     };
     assert!(!matches!(judge(bytes, context, &known), Verdict::Accept(_)));
+}
+
+/// A presence state, as it is when it was opened.
+pub(crate) fn presence(bytes: &[u8]) {
+    if let Ok(state) = wire::decode::<State>(bytes, SEALED_BYTES) {
+        assert_eq!(wire::encode(&state), bytes);
+    }
 }
 
 /// A ticket.

@@ -15,6 +15,7 @@
 
 mod judge;
 mod message;
+pub mod presence;
 
 use std::fmt;
 

@@ -90,6 +90,7 @@ fn good() -> Vec<Vec<u8>> {
         mangrove_protocol::sync::Message::Credit { bytes: 9 }.encode(),
         gossip::Message::of(&delta, &keys(1)).encode(),
         gossip::Message::sign(delta.context(), said, &keys(1)).encode(),
+        wire::encode(&gossip::presence::State { at_ms: 10, state: b"here".to_vec() }),
     ]
 }
 

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod anything;
 #[cfg(test)]
+mod attending;
+#[cfg(test)]
 mod beating;
 #[cfg(test)]
 mod bounds;
