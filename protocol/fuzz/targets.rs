@@ -5,6 +5,7 @@
 
 use mangrove_protocol::clock::Hlc;
 use mangrove_protocol::delta::{Authenticity, Delta, Header, Unverified};
+use mangrove_protocol::enlist;
 use mangrove_protocol::fold::{Origin, Table, apply};
 use mangrove_protocol::gossip::presence::State;
 use mangrove_protocol::gossip::{Known, SEALED_BYTES, Verdict, judge};
@@ -24,7 +25,7 @@ use mangrove_protocol::wire;
 pub(crate) type Target = fn(&[u8]);
 
 /// All of them, by name.
-pub(crate) const ALL: [(&str, Target); 11] = [
+pub(crate) const ALL: [(&str, Target); 12] = [
     ("delta", delta),
     ("header", header),
     ("payload", payload),
@@ -35,6 +36,7 @@ pub(crate) const ALL: [(&str, Target); 11] = [
     ("sync", sync),
     ("gossip", gossip),
     ("presence", presence),
+    ("enlist", enlist),
     ("ticket", ticket),
 ];
 
@@ -140,6 +142,18 @@ pub(crate) fn gossip(bytes: &[u8]) {
 pub(crate) fn presence(bytes: &[u8]) {
     if let Ok(state) = wire::decode::<State>(bytes, SEALED_BYTES) {
         assert_eq!(wire::encode(&state), bytes);
+    }
+}
+
+/// A call for replicas, and a message of what follows.
+pub(crate) fn enlist(bytes: &[u8]) {
+    if let Ok(message) = enlist::Message::decode(bytes) {
+        assert_eq!(message.encode(), bytes);
+    }
+    if let Ok(call) = enlist::Call::decode(bytes) {
+        assert_eq!(call.encode(), bytes);
+        let verdict = enlist::judge_call(bytes, call.time_ms, |_| false);
+        assert_eq!(matches!(verdict, Verdict::Accept(_)), call.is_authentic());
     }
 }
 

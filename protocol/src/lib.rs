@@ -11,6 +11,7 @@
 pub mod clock;
 pub mod delta;
 pub mod effect;
+pub mod enlist;
 pub mod fold;
 pub mod gossip;
 pub mod governance;

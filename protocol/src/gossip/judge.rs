@@ -19,9 +19,9 @@ use crate::wire::Malformed;
 
 /// What becomes of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Verdict<A = Accepted> {
     /// It is taken in and passed on.
-    Accept(Accepted),
+    Accept(A),
     /// It is neither taken in nor passed on, and nobody is to blame.
     Ignore(Ignored),
     /// No honest node has passed it on.

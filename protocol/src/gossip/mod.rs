@@ -30,8 +30,11 @@ pub use message::{
 
 /// Parts topics from every other use of the same hash.
 const TOPIC_CONTEXT: &str = "mangrove 2026 gossip topic v1";
+/// Parts the one topic of invites from those of contexts.
+const INVITES_CONTEXT: &str = "mangrove 2026 invites topic v1";
 
-/// Where those meet who know a context. It does not tell others which one.
+/// Where those meet who know a context, without telling others which one; or all who look for
+/// replicas, and all who are some.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Topic([u8; ID_BYTES]);
 
@@ -39,6 +42,11 @@ impl Topic {
     /// The topic of a context.
     pub fn of(context: ContextId) -> Self {
         Self(blake3::derive_key(TOPIC_CONTEXT, context.as_bytes()))
+    }
+
+    /// The one topic on which replicas are looked for: see [`crate::enlist`].
+    pub fn invites() -> Self {
+        Self(blake3::derive_key(INVITES_CONTEXT, &[]))
     }
 
     /// Its bytes.

@@ -6,6 +6,7 @@
 mod targets;
 
 use mangrove_protocol::delta::Suite;
+use mangrove_protocol::enlist;
 use mangrove_protocol::gossip;
 use mangrove_protocol::id::DeltaId;
 use mangrove_protocol::replica::beat::{Heartbeat, SealedRoot};
@@ -91,6 +92,9 @@ fn good() -> Vec<Vec<u8>> {
         gossip::Message::of(&delta, &keys(1)).encode(),
         gossip::Message::sign(delta.context(), said, &keys(1)).encode(),
         wire::encode(&gossip::presence::State { at_ms: 10, state: b"here".to_vec() }),
+        enlist::Message::Offer { nonce: [11; 16] }.encode(),
+        enlist::Call::sign([11; 16], 12, &["/ip4/127.0.0.1/tcp/2771".to_owned()], &keys(1))
+            .encode(),
     ]
 }
 

@@ -21,6 +21,8 @@ mod cutting;
 #[cfg(test)]
 mod dag;
 #[cfg(test)]
+mod enlisting;
+#[cfg(test)]
 mod fixtures;
 #[cfg(test)]
 mod flat;
