@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use crate::peer::Peer;
 use crate::setting::{Text, Unfit};
 
 /// Where the API listens: an IP address and a port.
@@ -199,18 +200,10 @@ fn is_host_name(text: &str) -> bool {
 fn parse_peer(rest: &[&str]) -> Result<Option<String>, &'static str> {
     match rest {
         [] => Ok(None),
-        ["p2p", peer] if is_peer_shaped(peer) => Ok(Some((*peer).to_owned())),
+        ["p2p", peer] if Peer::is_shaped(peer) => Ok(Some((*peer).to_owned())),
         ["p2p", ..] => Err("after /p2p/ comes a peer id, such as 12D3KooW…"),
         _ => Err("nothing but /p2p/PEER may follow the port"),
     }
-}
-
-/// The shape of the PeerId of an Ed25519 key: its fixed beginning and its length. The rest is
-/// judged where the peer is dialled, since ids belong to the protocol.
-fn is_peer_shaped(text: &str) -> bool {
-    text.len() == 52
-        && text.starts_with("12D3KooW")
-        && text.chars().all(|c| c.is_ascii_alphanumeric())
 }
 
 #[cfg(test)]

@@ -29,6 +29,8 @@ pub mod nearest;
 pub mod network;
 pub mod node;
 pub mod paths;
+pub mod peer;
+pub mod replica;
 pub mod section;
 pub mod server;
 pub mod setting;

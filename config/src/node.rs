@@ -1,12 +1,17 @@
-//! The section `[node]`: how a node uses the machine, and how it starts and stops.
+//! The section `[node]`: what a node is, how it uses the machine, and how it starts and stops.
+
+use std::fmt;
 
 use crate::failpoint::Spec;
 use crate::section::section;
-use crate::setting::Unfit;
+use crate::setting::{Text, Unfit};
 
 section! {
-    /// How this node uses the machine.
+    /// What this node is, and how it uses the machine.
     "node" => Node {
+        /// `full`: it takes part in contexts, reads them and writes. `replica`: it keeps contexts for
+        /// the peers that `replica.allow` lists, without the keys to read them.
+        mode: Mode = Mode::Full,
         /// Threads on which contexts are worked on. 0: as many as there are cores, at most 4.
         context_threads: u64 = 0,
         /// Events that may wait in each lane of an actor. What becomes of more depends on what they are.
@@ -48,5 +53,53 @@ impl Node {
             ("node.drain_secs", self.drain_secs, 1, 3_600),
             ("node.open_files", self.open_files, 64, 1 << 30),
         ])
+    }
+}
+
+/// What a node is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// One that takes part.
+    Full,
+    /// One that keeps what others write.
+    Replica,
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Full => "full",
+            Self::Replica => "replica",
+        })
+    }
+}
+
+impl Text for Mode {
+    const EXPECTED: &'static str = "`full` or `replica`";
+
+    fn parse(text: &str) -> Result<Self, Unfit> {
+        match text {
+            "full" => Ok(Self::Full),
+            "replica" => Ok(Self::Replica),
+            _ => Err(Unfit::new(format!("expected {}, found `{text}`", Self::EXPECTED))),
+        }
+    }
+
+    fn print(&self) -> String {
+        self.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mode_reads_what_it_prints() {
+        for mode in [Mode::Full, Mode::Replica] {
+            assert_eq!(Mode::parse(&mode.print()), Ok(mode));
+        }
+        let why = "expected `full` or `replica`, found `reader`";
+        assert_eq!(Mode::parse("reader"), Err(Unfit::new(why)));
     }
 }

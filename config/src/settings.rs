@@ -5,6 +5,7 @@ use crate::identity::Identity;
 use crate::log::Log;
 use crate::network::Network;
 use crate::node::Node;
+use crate::replica::Replica;
 use crate::section::Section;
 use crate::server::Server;
 use crate::setting::Unfit;
@@ -27,18 +28,20 @@ pub struct Settings {
     pub feed: Feed,
     /// `[node]`
     pub node: Node,
+    /// `[replica]`
+    pub replica: Replica,
 }
 
 impl Settings {
     /// The sections, in the order they are documented.
-    pub fn sections(&self) -> [&dyn Section; 7] {
-        let Self { identity, log, server, network, store, feed, node } = self;
-        [identity, log, server, network, store, feed, node]
+    pub fn sections(&self) -> [&dyn Section; 8] {
+        let Self { identity, log, server, network, store, feed, node, replica } = self;
+        [identity, log, server, network, store, feed, node, replica]
     }
 
     /// The section of this name.
     pub fn section_mut(&mut self, name: &str) -> Option<&mut dyn Section> {
-        let sections: [&mut dyn Section; 7] = [
+        let sections: [&mut dyn Section; 8] = [
             &mut self.identity,
             &mut self.log,
             &mut self.server,
@@ -46,6 +49,7 @@ impl Settings {
             &mut self.store,
             &mut self.feed,
             &mut self.node,
+            &mut self.replica,
         ];
         sections.into_iter().find(|section| section.name() == name)
     }

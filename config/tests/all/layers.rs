@@ -155,7 +155,7 @@ fn everything_that_is_wrong_is_said_at_once() {
             "environment variable MANGROVE_LOG__FORMAT: log.format: expected `text` or `json`, \
              found `xml`",
             "command line: --set a=b: [a]: unknown section \
-             (sections are identity, log, server, network, store, feed, node)",
+             (sections are identity, log, server, network, store, feed, node, replica)",
         ]
     );
 }
