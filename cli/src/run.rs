@@ -45,6 +45,10 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "WHEN")]
     durability: Option<String>,
 
+    /// What this node is: `full`, or `replica`, which keeps contexts that it cannot read
+    #[arg(long, value_name = "MODE")]
+    mode: Option<String>,
+
     /// Do not look for peers on the local network
     #[arg(long)]
     no_mdns: bool,
@@ -177,6 +181,9 @@ fn settings(args: &RunArgs, session: &Session) -> Result<Settings, Failure> {
     }
     if let Some(durability) = &args.durability {
         set("--durability", "store.durability", durability.clone());
+    }
+    if let Some(mode) = &args.mode {
+        set("--mode", "node.mode", mode.clone());
     }
     if args.no_mdns && resolved.network.profile == Profile::Lan {
         set("--no-mdns", "network.profile", Profile::Server.print());

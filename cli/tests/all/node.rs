@@ -448,6 +448,7 @@ fn flags_say_otherwise_than_the_settings_and_are_checked_like_them() {
     check(&["--api", "0.0.0.0:0"], "can be reached by other machines, without TLS");
     check(&["--listen", "here"], "network.listen");
     check(&["--durability", "maybe"], "store.durability");
+    check(&["--mode", "reader"], "node.mode: expected `full` or `replica`, found `reader`");
     check(&["--bootstrap", "/ip4/127.0.0.1/tcp/1"], "does not say which peer");
 }
 
