@@ -16,6 +16,7 @@ pub mod diagnostics;
 pub mod drive;
 mod error;
 mod handle;
+pub mod hub;
 pub mod inbox;
 #[cfg(test)]
 mod mutants;
