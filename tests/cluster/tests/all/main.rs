@@ -1,0 +1,24 @@
+//! Clusters of real nodes, and what they are tested with.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "in a test, a panic is the report"
+)]
+
+mod acks;
+mod dumps;
+mod folds;
+mod homes;
+mod nodes;
+mod pretend;
+mod proxies;
+mod rpc;
+mod waiting;
+
+use mangrove_cluster::Place;
+
+/// A fresh folder for nodes.
+fn place() -> Place {
+    Place::new(env!("CARGO_BIN_EXE_cluster-node"))
+}
