@@ -18,7 +18,7 @@ use crate::log::LogRow;
 use crate::op::{Key, Value};
 use crate::ordered::Ordered;
 use crate::replica::feed::FeedItem;
-use crate::replica::memory::{Own, Remembered, RequestKey};
+use crate::replica::memory::{Local, Own, Remembered, RequestKey};
 use crate::root::Root;
 use crate::seal::EpochKey;
 
@@ -183,6 +183,8 @@ tables! {
     Feed in feed = 19: u64 => FeedItem;
     /// Own deltas of which it is not known that they were published.
     Outbox in outbox = 20: DeltaId => ();
+    /// What this node calls the context, and since when it has it; nobody else is told.
+    Locals in locals = 21: () => Local;
 }
 
 impl View for Memory {

@@ -42,7 +42,7 @@ mod writer;
 
 pub use error::{OpenError, ReadError, WriteError};
 pub use health::Health;
-pub use open::{Writer, open};
+pub use open::{Pens, Writer, open};
 pub use pen::{Pen, Taken, Unforgotten};
 pub use queue::{NotTaken, Receipt};
 pub use reader::{Reader, Reading};

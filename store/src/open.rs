@@ -61,10 +61,30 @@ pub struct Writer {
     thread: Option<JoinHandle<()>>,
 }
 
-impl Writer {
+/// What gives out pens. Cheap to clone: there is one pen for each context at a time all the same, and one
+/// writer behind them all.
+#[derive(Debug, Clone)]
+pub struct Pens {
+    shared: Arc<Shared>,
+    queue: Queue,
+}
+
+impl Pens {
     /// What a context writes with, whether or not there is anything of it yet.
     pub fn pen(&self, context: ContextId) -> Result<Pen, Taken> {
         Pen::new(&self.shared, &self.queue, context)
+    }
+}
+
+impl Writer {
+    /// What a context writes with, whether or not there is anything of it yet.
+    pub fn pen(&self, context: ContextId) -> Result<Pen, Taken> {
+        self.pens().pen(context)
+    }
+
+    /// What gives out pens, for those who look after contexts.
+    pub fn pens(&self) -> Pens {
+        Pens { shared: Arc::clone(&self.shared), queue: self.queue.clone() }
     }
 
     /// Makes what was handed in durable, takes nothing more, and returns once the database is closed. This

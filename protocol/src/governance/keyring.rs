@@ -57,6 +57,16 @@ impl Keyring {
         self.keys.get(epoch)
     }
 
+    /// How many keys are held. None is ever given up.
+    pub fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// The epochs whose keys are held.
+    pub fn epochs(&self) -> impl Iterator<Item = EpochId> {
+        self.keys.keys().copied()
+    }
+
     /// Whether no key is held.
     pub fn is_empty(&self) -> bool {
         self.keys.is_empty()

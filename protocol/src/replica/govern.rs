@@ -1,5 +1,7 @@
 //! What follows from governance: for the members, their keys, and the deltas that count.
 
+use std::sync::Arc;
+
 use super::government::{Changed, Enacted, Government, deed};
 use super::settle::Outcome;
 use super::{Mode, Replica, Step};
@@ -15,6 +17,17 @@ impl Replica {
     /// Who may do what.
     pub fn roster(&self) -> &Roster {
         &self.government.roster
+    }
+
+    /// The same, to be looked at for as long as one likes. It stays as it was.
+    pub fn shared_roster(&self) -> Arc<Roster> {
+        Arc::clone(&self.government.roster)
+    }
+
+    /// A number that grows whenever who may do what is known better, and whenever a key is learnt: what was
+    /// made of either is to be made again.
+    pub fn insight(&self) -> u64 {
+        self.government.changes + self.government.keyring.len() as u64
     }
 
     /// The keys that this node holds.

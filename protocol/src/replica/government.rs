@@ -1,6 +1,7 @@
 //! What a replica knows of who may do what: the roster, the keys, and where logs end by them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::Config;
 use super::reach::{Clip, Reach, reach_unseen};
@@ -25,7 +26,8 @@ const STANDING_CONTEXT: &str = "mangrove 2026 log standing v1";
 /// Who may do what, as far as this node knows.
 #[derive(Debug)]
 pub(super) struct Government {
-    pub(super) roster: Roster,
+    /// Others may look at it as it was; it is copied before it changes then.
+    pub(super) roster: Arc<Roster>,
     pub(super) keyring: Keyring,
     /// The logs that do not count as far as they are held, or might not.
     clips: BTreeMap<LogId, Clip>,
@@ -74,7 +76,7 @@ impl Government {
         }
         let mut government = Self {
             by_author: BTreeMap::new(),
-            roster: Roster::of(*context, deeds),
+            roster: Arc::new(Roster::of(*context, deeds)),
             keyring: Keyring::new(view::every::<Keys, _>(view).map(|(_, key)| key)),
             clips: BTreeMap::new(),
             members: BTreeMap::new(),
@@ -435,7 +437,7 @@ impl Government {
     /// Takes in a governance delta whose turn has come.
     pub(super) fn enact(&mut self, deed: Deed) -> Enacted {
         let id = deed.id;
-        let mut deeds = self.roster.insert(deed).changed;
+        let mut deeds = Arc::make_mut(&mut self.roster).insert(deed).changed;
         deeds.insert(id);
         self.changes += 1;
         self.forget_choice();

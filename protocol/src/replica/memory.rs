@@ -40,6 +40,15 @@ pub struct Own {
     pub inviter: Option<PeerId>,
 }
 
+/// What a node keeps of a context for itself.
+#[derive(Debug, Clone, PartialEq, Eq, Default, BorshSerialize, BorshDeserialize)]
+pub struct Local {
+    /// What it calls the context, if not by the name that its members gave it.
+    pub alias: Option<String>,
+    /// Since when it has it, in Unix ms.
+    pub since_ms: u64,
+}
+
 /// The answer to a request that carried an id.
 #[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct Remembered {

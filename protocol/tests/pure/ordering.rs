@@ -13,8 +13,8 @@ use mangrove_protocol::ordered::{self, Ordered};
 use mangrove_protocol::request::RequestId;
 use mangrove_protocol::view::{
     Counters, Deltas, Entries, Feed, ForTable, GovHeads, Heads, History, Items, Keys, Leaning,
-    Logs, Outbox, Owns, Places, Registers, RequestAges, Requests, Roots, Sets, Table, Waiting,
-    for_every_table,
+    Locals, Logs, Outbox, Owns, Places, Registers, RequestAges, Requests, Roots, Sets, Table,
+    Waiting, for_every_table,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -174,6 +174,7 @@ fn keys_of_every_table_sort_as_their_bytes_do() {
     laws.hold::<RequestAges>((any_number(), any_request()));
     laws.hold::<Feed>(any_number());
     laws.hold::<Outbox>(any_delta());
+    laws.hold::<Locals>(Just(()));
     assert!(laws.0.into_iter().eq(Tags::all().into_iter().map(|(tag, _)| tag)), "every table");
 }
 

@@ -13,15 +13,15 @@ use mangrove_protocol::id::{EpochId, Incarnation, PeerId};
 use mangrove_protocol::log::{LogRow, Tips};
 use mangrove_protocol::op::{AppEvent, Kind, Op};
 use mangrove_protocol::replica::feed::FeedItem;
-use mangrove_protocol::replica::memory::{Own, Remembered};
+use mangrove_protocol::replica::memory::{Local, Own, Remembered};
 use mangrove_protocol::replica::rebuild::Rebuild;
 use mangrove_protocol::request::Version;
 use mangrove_protocol::root::{ROOT_BYTES, Root};
 use mangrove_protocol::seal::EpochKey;
 use mangrove_protocol::view::{
     Counters, Deltas, Entries, Feed, ForTable, GovHeads, Heads, History, Items, Keys, Leaning,
-    Logs, Outbox, Owns, Places, Registers, RequestAges, Requests, Roots, Sets, Table, Waiting,
-    for_every_table,
+    Locals, Logs, Outbox, Owns, Places, Registers, RequestAges, Requests, Roots, Sets, Table,
+    Waiting, for_every_table,
 };
 use mangrove_protocol::wire;
 use proptest::collection::{btree_set, vec};
@@ -129,6 +129,10 @@ fn any_version() -> impl Strategy<Value = Version> {
 
 fn any_kind() -> impl Strategy<Value = Kind> {
     select(vec![Kind::Register, Kind::Counter, Kind::Set])
+}
+
+fn any_local() -> impl Strategy<Value = Local> {
+    (option::of("[a-z]{0,8}"), any::<u64>()).prop_map(|(alias, since_ms)| Local { alias, since_ms })
 }
 
 fn any_own() -> impl Strategy<Value = Own> {
@@ -253,6 +257,7 @@ fn rows_of_every_table_have_one_encoding() {
     laws.hold::<RequestAges>(Just(()));
     laws.hold::<Feed>(any_item());
     laws.hold::<Outbox>(Just(()));
+    laws.hold::<Locals>(any_local());
     assert!(laws.0.into_iter().eq(Tags::all().into_iter().map(|(tag, _)| tag)), "every table");
 }
 

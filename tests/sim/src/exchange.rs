@@ -212,6 +212,7 @@ impl World {
                 self.tally.hit("governance found equal");
                 self.feed(spot, Input::Agreed { with });
             }
+            Action::Ended(..) => {}
             Action::Disconnect(peer) => {
                 self.tally.hit("connections ended");
                 self.soon(0, spot, Occasion::Lost(peer));

@@ -124,6 +124,8 @@ pub enum Action {
     Close(Link),
     /// Give the replica deltas, in this order.
     Deliver(PeerId, Vec<Delta>),
+    /// Note that a session has ended by what was said in it.
+    Ended(PeerId, Ending),
     /// Tell the replica that a comparison of governance with this peer ended without a difference.
     Agreed(PeerId),
     /// End the connection to a peer: no honest node does what it did.
@@ -392,7 +394,7 @@ impl Desk {
         if self.config.planted.has(Bug::BlameOthers) && matches!(ending, Ending::Gave(_)) {
             self.record(peer, Offence::Senseless);
         }
-        step.actions.push(Action::Close(link));
+        step.actions.extend([Action::Close(link), Action::Ended(peer, ending)]);
         if let Some(offence) = offence {
             self.record(peer, offence);
             self.peers.park(peer, step.now_ms);

@@ -310,6 +310,7 @@ impl Net {
                 self.nodes[at].crank.feed(Input::Agreed { with });
                 return vec![Event::Moved];
             }
+            Action::Ended(..) => {}
             Action::Disconnect(peer) => {
                 let other = self.node_of(peer);
                 self.ended.push((at, other));
