@@ -25,6 +25,7 @@ pub(crate) enum Command {
     Ban { peer: PeerId, reply: oneshot::Sender<()> },
     Unban { peer: PeerId, reply: oneshot::Sender<bool> },
     Overview { reply: oneshot::Sender<Overview> },
+    TurnAway { peer: PeerId },
 }
 
 /// An order for a stream.
@@ -51,6 +52,8 @@ impl Command {
         match self {
             // What is stored is announced again; nobody waits for the mesh.
             Self::Publish { .. } => OnFull::Shed,
+            // Whoever is that bad does it again.
+            Self::TurnAway { .. } => OnFull::Shed,
             Self::Join { .. }
             | Self::Leave { .. }
             | Self::Learn { .. }

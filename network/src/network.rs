@@ -75,14 +75,18 @@ impl Network {
     /// Says something on a topic, to whoever is there. That it was posted is no promise that anybody
     /// hears it.
     pub fn publish(&self, topic: Topic, bytes: Vec<u8>) -> Posted {
-        let command = Command::Publish { topic, bytes };
+        let posted = self.post(Command::Publish { topic, bytes });
+        if posted == Posted::Shed {
+            count(&self.published, "outcome", "shed");
+        }
+        posted
+    }
+
+    fn post(&self, command: Command) -> Posted {
         debug_assert_eq!(command.on_full(), OnFull::Shed);
         match self.commands.try_send(command) {
             Ok(()) => Posted::Queued,
-            Err(mpsc::error::TrySendError::Full(_)) => {
-                count(&self.published, "outcome", "shed");
-                Posted::Shed
-            }
+            Err(mpsc::error::TrySendError::Full(_)) => Posted::Shed,
             Err(mpsc::error::TrySendError::Closed(_)) => Posted::Closed,
         }
     }
@@ -111,6 +115,11 @@ impl Network {
     /// Has nothing more to do with a peer. Survives a restart.
     pub async fn ban(&self, peer: PeerId) {
         self.ask(|reply| Command::Ban { peer, reply }).await;
+    }
+
+    /// Ends the connections to a peer that does what no honest one does, and lets it in no more for a while.
+    pub fn turn_away(&self, peer: PeerId) -> Posted {
+        self.post(Command::TurnAway { peer })
     }
 
     /// Lets a banned peer back in. `false` if it was not banned.

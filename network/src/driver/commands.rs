@@ -38,6 +38,7 @@ impl Driver {
                 self.keeper.bans(self.peers.banned().collect(), written);
                 reply.send(was_banned).ok();
             }
+            Command::TurnAway { peer } => self.turn_away(peer),
             Command::Overview { reply } => drop(reply.send(self.overview())),
         }
     }

@@ -255,7 +255,7 @@ impl Driver {
         }
         let until_ms = self.peers.cool(peer, now_ms);
         let seconds = until_ms.saturating_sub(now_ms) / 1_000;
-        tracing::warn!(%peer, seconds, "the peer sends too much and is turned away for a while");
+        tracing::warn!(%peer, seconds, "the peer is turned away for a while");
         self.close(peer);
     }
 

@@ -24,6 +24,8 @@ const FRAME_PIECE: Duration = Duration::from_secs(20);
 /// A piece of a frame: what moves at a time.
 const PIECE: usize = 64 * 1024;
 const LENGTH: usize = 4;
+/// So much of a frame is a sign of life.
+const PART: usize = 4 * 1024;
 
 /// Bytes both ways, over whatever carries them.
 pub trait Wire: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -138,6 +140,15 @@ impl Receiver {
     /// Where nothing has begun in time, or nobody waits any longer, the next frame can still be had.
     /// Where one has begun and did not get through, nothing more can.
     pub async fn receive(&mut self, patience: Duration) -> Result<Option<Vec<u8>>, StreamError> {
+        self.receive_in_parts(patience, || {}).await
+    }
+
+    /// The same, and says whenever another 4 KiB of a frame have come that is not whole yet.
+    pub async fn receive_in_parts(
+        &mut self,
+        patience: Duration,
+        part: impl FnMut() + Send,
+    ) -> Result<Option<Vec<u8>>, StreamError> {
         if self.is_torn {
             return Err(StreamError::Ended);
         }
@@ -149,7 +160,8 @@ impl Receiver {
             return Ok(None);
         }
         self.is_torn = true;
-        let frame = self.rest(length, begun).await.inspect_err(|why| self.rules.blame(why))?;
+        let frame =
+            self.rest(length, begun, part).await.inspect_err(|why| self.rules.blame(why))?;
         self.is_torn = false;
         Ok(Some(frame))
     }
@@ -158,6 +170,7 @@ impl Receiver {
         &mut self,
         mut length: [u8; LENGTH],
         begun: usize,
+        mut part: impl FnMut() + Send,
     ) -> Result<Vec<u8>, StreamError> {
         let rest = length.get_mut(begun..).unwrap_or_default();
         self.rules.within(self.wire.read_exact(rest)).await?;
@@ -172,10 +185,26 @@ impl Receiver {
             let held = frame.len();
             frame.resize(whole.min(held + PIECE), 0);
             let piece = frame.get_mut(held..).unwrap_or_default();
-            self.rules.within(self.wire.read_exact(piece)).await?;
+            let moving = in_parts(&mut self.wire, piece, &mut part);
+            self.rules.within(moving).await?;
         }
         Ok(frame)
     }
+}
+
+/// Reads all of a piece, and says whenever another part of it has come.
+async fn in_parts(
+    wire: &mut (impl AsyncRead + Unpin),
+    piece: &mut [u8],
+    part: &mut impl FnMut(),
+) -> io::Result<()> {
+    for few in piece.chunks_mut(PART) {
+        wire.read_exact(few).await?;
+        if few.len() == PART {
+            part();
+        }
+    }
+    Ok(())
 }
 
 impl Rules {
