@@ -1,11 +1,13 @@
 //! Whether the node lives, whether it can be used, and what it counts.
 
 use actix_web::http::header;
-use actix_web::web::{Data, ServiceConfig, get};
+use actix_web::web::{Data, PayloadConfig, ServiceConfig, get, post};
 use actix_web::{HttpRequest, HttpResponse};
 use mangrove_node::Handle;
-use serde_json::{Value, json};
+use mangrove_protocol::limits::RPC_BODY_BYTES;
+use serde_json::json;
 
+use crate::rpc::{self, Error, Kind};
 use crate::token::Token;
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -14,7 +16,14 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
     config.route("/health", get().to(health));
     config.route("/ready", get().to(ready));
     config.route("/metrics", get().to(metrics));
+    config.app_data(PayloadConfig::new(most_bytes()));
+    config.route("/rpc", post().to(rpc::rpc));
     config.default_service(get().to(unknown));
+}
+
+/// Bytes of the longest request.
+fn most_bytes() -> usize {
+    usize::try_from(RPC_BODY_BYTES).unwrap_or(usize::MAX)
 }
 
 /// Whoever gets this answer knows that the process answers.
@@ -46,21 +55,15 @@ async fn metrics(request: HttpRequest, node: Data<Handle>, token: Data<Token>) -
 }
 
 async fn unknown(request: HttpRequest) -> HttpResponse {
-    let message = format!("there is no {}", request.path());
-    HttpResponse::NotFound().json(refusal(-32003, "notFound", &message, None))
+    let error = Error::new(Kind::NotFound, format!("there is no {}", request.path()));
+    HttpResponse::NotFound().json(json!({ "error": error.json() }))
 }
 
-fn unauthorized() -> HttpResponse {
+pub(crate) fn unauthorized() -> HttpResponse {
     let hint =
         "send the header `Authorization: Bearer TOKEN`; the token lies in api.token in the home";
-    HttpResponse::Unauthorized().insert_header((header::WWW_AUTHENTICATE, "Bearer")).json(refusal(
-        -32001,
-        "unauthorized",
-        "this needs a token",
-        Some(hint),
-    ))
-}
-
-fn refusal(code: i32, kind: &str, message: &str, hint: Option<&str>) -> Value {
-    json!({ "error": { "code": code, "message": message, "data": { "kind": kind, "hint": hint } } })
+    let error = Error::new(Kind::Unauthorized, "this needs a token").hint(hint);
+    let mut response = HttpResponse::Unauthorized();
+    response.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
+    response.json(json!({ "error": error.json() }))
 }

@@ -7,8 +7,10 @@
 //! It will never hold state of its own beyond sockets and tokens, never answer before the node has,
 //! and never listen where another machine can reach it unless it was told to.
 
+pub mod canonical;
 mod error;
 mod health;
+mod rpc;
 mod start;
 mod token;
 
