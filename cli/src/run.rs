@@ -98,6 +98,7 @@ fn go(settings: &Settings, log: LogFilter, session: &Session) -> Result<Exit, Fa
             Err(StartError::Interrupted(signal)) => return Ok(Exit::Signal(signal)),
             Err(why) => return Err(not_started(&why)),
         };
+        node.settle(SETTLING).await;
         match serve(&mut node, listener, token, (session, grace)) {
             Ok(()) => Ok(node.run().await),
             Err(failure) => {
@@ -222,6 +223,10 @@ fn not_started(why: &StartError) -> Failure {
         why => Failure::new(Kind::Internal, "cannot start the node").because(why),
     }
 }
+
+/// For how long serving waits for what was stored to be looked through. What takes longer is told by the states of
+/// contexts.
+const SETTLING: Duration = Duration::from_secs(10);
 
 /// For how long a node that was asked to stop is waited for, if nothing else is said.
 pub(crate) const STOPPING: Duration = Duration::from_secs(60);

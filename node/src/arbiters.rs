@@ -41,6 +41,11 @@ impl Arbiters {
         found.ok_or_else(|| io::Error::other(format!("there is no arbiter {name}")))
     }
 
+    /// Those that work on contexts.
+    pub fn for_contexts(&self) -> io::Result<Vec<ArbiterHandle>> {
+        (0..self.contexts).map(|at| self.get(&format!("arb-context-{at}"))).collect()
+    }
+
     /// How many work on contexts.
     pub const fn contexts(&self) -> usize {
         self.contexts

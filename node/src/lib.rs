@@ -8,33 +8,48 @@
 //! It will never decide what a delta means, never queue without a bound, and never let one actor
 //! wait for another's queue while holding its own turn.
 
+#[cfg(test)]
+extern crate self as mangrove_node;
+
 mod arbiters;
 mod budget;
 mod cause;
+mod context;
 mod delta;
 pub mod diagnostics;
+pub mod directory;
 pub mod drive;
 mod error;
-mod handle;
+mod fault;
+mod gc;
+pub mod handle;
+#[cfg(test)]
+mod house;
 pub mod hub;
 pub mod inbox;
+mod metrics;
 #[cfg(test)]
 mod mutants;
 mod process;
 mod rlimit;
 mod start;
 mod stop;
+mod sync;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod together;
 mod tuning;
 pub mod warden;
 
 pub use arbiters::Arbiters;
 pub use budget::{Budget, Permit};
 pub use cause::EventId;
+pub use context::{Presence, Tie};
 pub use error::{Refused, StartError, Unanswered};
+pub use fault::{Fault, RETRY};
 pub use handle::{Handle, Readiness};
 pub use start::{Node, Setup, block_on, open};
 pub use stop::Stop;

@@ -1,17 +1,18 @@
 //! The composition of a node: what it is made of, in the order in which it is started.
 
 use std::fmt;
+use std::future::ready;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{ArbiterHandle, System};
 use mangrove_config::{Home, Settings, failpoint};
-use mangrove_network::{self as network, Driver, Opened};
+use mangrove_network::{self as network, Driver, Ears, Network, Opened};
 use mangrove_protocol::keys::NodeKeys;
 use mangrove_protocol::machine::Reason;
 use mangrove_store::seal::DataKey;
-use mangrove_store::{self as store, Health, Reader, Writer};
+use mangrove_store::{self as store, Health, Pens, Reader, Writer};
 use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
 use tokio::runtime::Builder;
@@ -20,15 +21,21 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::arbiters::Arbiters;
-use crate::delta;
+use crate::context::{self, Acquaintances, Outside, Shard};
+use crate::delta::{self, Intake};
 use crate::diagnostics::{self, Asked, LogFilter, Place};
-use crate::drive::{Ended, Metrics};
+use crate::directory::{Directory, State};
+use crate::drive::{Clock, Ended, Metrics};
 use crate::error::StartError;
+use crate::gc;
 use crate::handle::Handle;
-use crate::inbox::{Gauges, inbox};
+use crate::hub::Hub;
+use crate::inbox::{Gauges, Inbox, Outlet, inbox, reply};
+use crate::metrics;
 use crate::process::Process;
 use crate::rlimit;
 use crate::stop::Stop;
+use crate::sync;
 use crate::tuning::Tuning;
 use crate::warden::{Actor, Exit, Loop, OfProcess, Signals, Warden};
 
@@ -88,6 +95,7 @@ pub async fn open(setup: Setup) -> Result<Node, StartError> {
     let most_files = rlimit::raise(setup.settings.node.open_files);
     let arbiters = Arbiters::start(setup.settings.node.context_threads)?;
     let (writer, reader) = uninterrupted(&mut signals, open_store(&setup)).await?;
+    let pens = writer.pens();
     let closing = Closing::new(writer, reader.clone());
     reader.register(&mut registry);
     let on_network = arbiters.get("arb-network")?;
@@ -104,26 +112,18 @@ pub async fn open(setup: Setup) -> Result<Node, StartError> {
     let Opened { driver, network, ears, addresses } = opened;
 
     // All inboxes, before any actor: nobody is ever given a place that is not there yet.
-    let (delta, delta_inbox) = inbox(tuning.inbox("delta"));
-    let gauges = Gauges::default();
-    gauges.add(&delta);
-    let metrics = Metrics::default();
-    metrics.register(&mut registry);
-    registry.register_collector(Box::new(gauges.clone()));
-    registry.register_collector(Box::new(Process { standing: warden.standing(), most_files }));
-    let peer = setup.keys.peer();
-    let handle = Handle {
-        peer,
-        addresses: addresses.iter().map(|it| format!("{it}/p2p/{peer}")).collect(),
-        standing: warden.standing(),
-        reader,
-        network,
-        gauges,
-        registry: Arc::new(Mutex::new(registry)),
-    };
+    let rooms = Rooms::new(&tuning, arbiters.contexts());
+    let counted = Counted::new(&mut registry, &rooms, (&warden, most_files));
+    let outside = outside(&setup, (reader.clone(), pens, network), (&rooms, &counted));
+    outside.hub.register(&mut registry);
+    let (gauges, standing) = (counted.gauges.clone(), warden.standing());
+    let handle = Handle::new(&setup, (&outside, addresses), (gauges, standing, registry));
 
     // All actors, bottom up. They are stopped top down.
-    let on_delta = arbiters.get("arb-delta")?;
+    let Rooms { delta, sync, shards } = rooms;
+    let crew = Crew { setup: &setup, tuning, outside: &outside, counted: &counted };
+    let (on_delta, on_sync) = (arbiters.get("arb-delta")?, arbiters.get("arb-sync")?);
+    let contexts = crew.contexts(shards, arbiters.for_contexts()?);
     warden.on_stop("arbiters", 0, move |_| {
         arbiters.stop();
         async { Ok(()) }
@@ -131,15 +131,192 @@ pub async fn open(setup: Setup) -> Result<Node, StartError> {
     if setup.settings.node.diagnostics {
         warden.begin("diagnostics", 1, [diagnostics(&setup, &handle)?]);
     }
-    warden.alarm(failed(handle.reader.clone()));
+    warden.alarm(failed(reader));
     warden.on_stop("store", 3, move |_| closing.clone().close());
     let run = move |stop| -> Loop { Box::pin(run_network(driver, stop)) };
-    warden.begin("network", 2, [Actor::once("network", on_network, run)]);
-    let drive = (tuning.drive("delta"), metrics);
-    let intake = Actor::driven(on_delta.clone(), delta_inbox, drive, async || Ok(delta::intake()));
-    let bridge = move |stop| -> Loop { Box::pin(delta::bridge(ears, delta, stop)) };
-    warden.begin("actors", 4, [intake, Actor::once("bridge", on_delta, bridge)]);
+    warden.begin("network", 1, [Actor::once("network", on_network, run)]);
+    let ending = Stop::new();
+    let bridge = crew.bridge(ears, (&delta, &sync), on_delta.clone());
+    let intake = crew.intake(delta, on_delta);
+    let sessions = crew.sessions(sync, on_sync, &ending);
+    warden.begin("actors", 2, contexts.into_iter().chain([sessions, intake, bridge, crew.gc()]));
+    let (directory, hub) = (outside.directory, outside.hub);
+    warden.on_stop("contexts", 3, move |_| quiet(directory.clone(), hub.clone(), ending.clone()));
     Ok(Node { warden, handle, signals })
+}
+
+/// An inbox, and a way to send to it.
+type Room<E> = (Outlet<E>, Inbox<E>);
+
+/// The inboxes of all actors that have one.
+struct Rooms {
+    delta: Room<delta::Message>,
+    sync: Room<sync::Message>,
+    shards: Vec<Room<context::Message>>,
+}
+
+impl Rooms {
+    fn new(tuning: &Tuning<'_>, shards: usize) -> Self {
+        let shard = |at| inbox(tuning.inbox(&format!("context-{at}")));
+        Self {
+            delta: inbox(tuning.inbox("delta")),
+            sync: inbox(tuning.inbox("sync")),
+            shards: (0..shards).map(shard).collect(),
+        }
+    }
+
+    fn shards(&self) -> impl Iterator<Item = &Outlet<context::Message>> {
+        self.shards.iter().map(|(outlet, _)| outlet)
+    }
+}
+
+/// Everything that is counted, beside what the parts count for themselves.
+struct Counted {
+    drive: Metrics,
+    contexts: metrics::Contexts,
+    intake: metrics::Intake,
+    gauges: Gauges,
+}
+
+impl Counted {
+    fn new(
+        registry: &mut Registry,
+        rooms: &Rooms,
+        (warden, most_files): (&Warden, Option<u64>),
+    ) -> Self {
+        let gauges = Gauges::default();
+        gauges.add(&rooms.delta.0);
+        gauges.add(&rooms.sync.0);
+        rooms.shards().for_each(|shard| gauges.add(shard));
+        let (drive, contexts, intake) = Default::default();
+        let counted = Self { drive, contexts, intake, gauges };
+        counted.drive.register(registry);
+        counted.contexts.register(registry);
+        counted.intake.register(registry);
+        registry.register_collector(Box::new(counted.gauges.clone()));
+        registry.register_collector(Box::new(Process { standing: warden.standing(), most_files }));
+        counted
+    }
+}
+
+/// What those who work on contexts reach of the rest of the node.
+fn outside(
+    setup: &Setup,
+    (reader, pens, network): (Reader, Pens, Network),
+    (rooms, counted): (&Rooms, &Counted),
+) -> Outside {
+    let tuning = Tuning(&setup.settings.node);
+    let directory = Directory::new(setup.keys.peer(), rooms.shards().cloned().collect());
+    // Those that are stored are known from the start, also while they are still being opened.
+    reader.contexts().into_iter().for_each(|context| drop(directory.enter(context)));
+    Outside {
+        keys: setup.keys.clone(),
+        mode: tuning.mode(),
+        durability: tuning.durability(setup.settings.store.durability),
+        keep: setup.settings.feed.keep,
+        hub: Hub::new(reader.clone()),
+        reader,
+        pens,
+        network,
+        sync: rooms.sync.0.clone(),
+        directory,
+        acquaintances: Acquaintances::default(),
+        wall: Clock::system(),
+        metrics: counted.contexts.clone(),
+    }
+}
+
+/// How actors are made.
+struct Crew<'a> {
+    setup: &'a Setup,
+    tuning: Tuning<'a>,
+    outside: &'a Outside,
+    counted: &'a Counted,
+}
+
+impl Crew<'_> {
+    /// Those who work on contexts: each has a share of them, with a thread of its own.
+    fn contexts(&self, rooms: Vec<Room<context::Message>>, on: Vec<ArbiterHandle>) -> Vec<Actor> {
+        let one = |(at, ((_, inbox), on)): (usize, (Room<context::Message>, ArbiterHandle))| {
+            let outside = self.outside.clone();
+            let make = move || ready(Ok(shard(&outside, at)));
+            let config = self.tuning.drive(&format!("context-{at}"));
+            Actor::driven(on, inbox, (config, self.counted.drive.clone()), make)
+        };
+        rooms.into_iter().zip(on).enumerate().map(one).collect()
+    }
+
+    /// The one that talks with peers.
+    fn sessions(&self, room: Room<sync::Message>, on: ArbiterHandle, ending: &Stop) -> Actor {
+        let (network, directory) = (self.outside.network.clone(), self.outside.directory.clone());
+        let ending = ending.clone();
+        let make = move || {
+            let (network, directory) = (network.clone(), directory.clone());
+            let hands = sync::Hands { network, directory, ending: ending.clone() };
+            ready(Ok((sync::Sessions::default(), hands)))
+        };
+        let config = self.tuning.sessions("sync", self.setup.settings.network.streams);
+        Actor::driven(on, room.1, (config, self.counted.drive.clone()), make)
+    }
+
+    /// The one that judges what is heard.
+    fn intake(&self, room: Room<delta::Message>, on: ArbiterHandle) -> Actor {
+        let (directory, reader) = (self.outside.directory.clone(), self.outside.reader.clone());
+        let metrics = self.counted.intake.clone();
+        let make =
+            move || ready(Ok(Intake::new(directory.clone(), reader.clone(), metrics.clone())));
+        let config = self.tuning.drive("delta");
+        Actor::driven(on, room.1, (config, self.counted.drive.clone()), make)
+    }
+
+    /// The one that carries what the network tells.
+    #[expect(clippy::unused_self, reason = "it is made where all others are")]
+    fn bridge(
+        &self,
+        ears: Ears,
+        (delta, sync): (&Room<delta::Message>, &Room<sync::Message>),
+        on: ArbiterHandle,
+    ) -> Actor {
+        let outlets = (delta.0.clone(), sync.0.clone());
+        let bridge = move |stop| -> Loop { Box::pin(delta::bridge(ears, outlets, stop)) };
+        Actor::once("bridge", on, bridge)
+    }
+
+    /// The one that forgets what is old.
+    fn gc(&self) -> Actor {
+        let kept = (self.outside.keep, self.outside.directory.clone());
+        let here = System::current().arbiter().clone();
+        Actor::new("gc", here, move |stop| Box::pin(gc::run(kept.clone(), stop)))
+    }
+}
+
+/// Those who work on a share of the contexts, with all that is stored of it.
+fn shard(outside: &Outside, at: usize) -> (Shard, context::Hands) {
+    let mut shard = Shard::new(outside.clone());
+    for context in outside.reader.contexts() {
+        if outside.directory.place(context) == Some(at) {
+            shard.load(context);
+        }
+    }
+    (shard, context::Hands(outside.clone()))
+}
+
+/// Lets all contexts finish what is in hand. Then nobody listens any more, and conversations end.
+async fn quiet(directory: Directory, hub: Hub, ending: Stop) -> Result<(), Reason> {
+    let mut stopped = Vec::new();
+    for shard in directory.shards() {
+        let (reply, answer) = reply();
+        // One that takes nothing more has nothing in hand.
+        if shard.send(context::Message::Stop(reply)).await.is_ok() {
+            stopped.push(answer);
+        }
+    }
+    for answer in stopped {
+        answer.await.ok();
+    }
+    hub.stop();
+    ending.tell();
+    Ok(())
 }
 
 /// Does something, unless a signal comes first.
@@ -165,7 +342,7 @@ async fn open_network(
         let opened = network::open(network::Setup {
             keys: &setup.keys,
             settings: &setup.settings.network,
-            protocols: Vec::new(),
+            protocols: sync::protocols(),
             peers_file: Some(setup.home.peers_file()),
             bans_file: Some(setup.home.bans_file()),
             registry: &mut registry,
@@ -198,6 +375,19 @@ fn diagnostics(setup: &Setup, handle: &Handle) -> Result<Actor, StartError> {
 }
 
 impl Node {
+    /// Waits until all that was stored has had its turn, but not for longer than this: what takes longer is told
+    /// by the states of contexts.
+    pub async fn settle(&self, within: Duration) {
+        let settled = async {
+            for entry in self.handle.contexts() {
+                let mut facts = entry.watch();
+                // A context that goes away is waited for no longer.
+                facts.wait_for(|facts| facts.state != State::Replaying).await.ok();
+            }
+        };
+        timeout(within, settled).await.ok();
+    }
+
     /// Runs until it has to stop, and has.
     pub async fn run(self) -> Exit {
         self.warden.run(self.signals).await

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use mangrove_config::node::Node as Settings;
+use mangrove_config::node::{Mode as ModeSetting, Node as Settings};
+use mangrove_config::store::Durability as Setting;
+use mangrove_protocol::replica::{Durability, Mode};
 
 use crate::drive::{self, Clock};
 use crate::inbox::{self, Capacity};
@@ -28,7 +30,27 @@ impl Tuning<'_> {
             in_flight: count(self.0.in_flight),
             in_flight_bytes: bytes,
             slow: Duration::from_millis(self.0.slow_event_ms),
-            clock: Clock::system(),
+            clock: Clock::steady(),
+        }
+    }
+
+    /// The same for one that holds conversations: as many as there may be streams, in both directions.
+    pub(crate) fn sessions(&self, name: &str, streams: u64) -> drive::Config {
+        let in_flight = count(streams.saturating_mul(3));
+        drive::Config { in_flight, in_flight_bytes: u64::MAX, ..self.drive(name) }
+    }
+
+    pub(crate) const fn mode(&self) -> Mode {
+        match self.0.mode {
+            ModeSetting::Full => Mode::Full,
+            ModeSetting::Replica => Mode::Replica,
+        }
+    }
+
+    pub(crate) const fn durability(&self, setting: Setting) -> Durability {
+        match setting {
+            Setting::Fsync => Durability::Fsync,
+            Setting::Buffered => Durability::Buffered,
         }
     }
 

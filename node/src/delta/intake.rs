@@ -1,39 +1,306 @@
 //! What becomes of what is heard.
 
-use std::convert::Infallible;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
-use mangrove_network::{News, Opinion};
-use mangrove_protocol::machine::{Machine, Turn, Verdict};
+use mangrove_network::{Heard, News, Opinion};
+use mangrove_protocol::delta::Delta;
+use mangrove_protocol::gossip::{Accepted, Body, Ignored, Signed, Topic, Verdict, name};
+use mangrove_protocol::id::{ContextId, PeerId};
+use mangrove_protocol::machine::Verdict as Fate;
+use mangrove_protocol::machine::{Machine, Turn};
+use mangrove_store::Reader;
+use tokio::task::spawn_blocking;
 
+use super::check::{Bench, Judged};
 use super::ingress::Message;
-use crate::drive::Begun;
+use super::missing::Missing;
+use super::recent::Recent;
+use crate::context;
+use crate::directory::{Directory, Entry};
+use crate::drive::{self, Begun, Clock};
+use crate::inbox::Posted;
+use crate::metrics::Intake as Metrics;
 
-type Hands = fn(Infallible) -> Option<Begun<Message>>;
-
-/// The state-delta actor's machine, and its hands, which have nothing to do.
-pub(crate) fn intake() -> (Intake, Hands) {
-    (Intake, |never| match never {})
-}
+/// Batches of messages that are judged at a time.
+const BATCHES: usize = 2;
+/// Messages of one of them.
+const BATCH: usize = 64;
+/// Messages that wait to be judged. The network lets no more be on their way than its settings say, which is
+/// less.
+const WAITING: usize = 65_536;
+/// After how long somebody is told again who had no room.
+const AGAIN_MS: u64 = 50;
+/// Peers that are remembered to be where contexts meet.
+const MOST_THERE: usize = 65_536;
 
 /// The machine of the state-delta actor.
-#[derive(Debug, Default)]
-pub(crate) struct Intake;
+#[derive(Debug)]
+pub(crate) struct Intake {
+    directory: Directory,
+    recent: Arc<Recent>,
+    waiting: VecDeque<Heard>,
+    judging: usize,
+    missing: Missing,
+    /// Who is where, as far as whoever works there has not been told yet.
+    untold: BTreeMap<(ContextId, PeerId), bool>,
+    /// Who is where.
+    there: BTreeMap<PeerId, Vec<Topic>>,
+    again_ms: Option<u64>,
+    metrics: Metrics,
+}
+
+/// What the state-delta actor wants done.
+#[derive(Debug)]
+pub(crate) enum Want {
+    /// Some messages judged.
+    Judge(Vec<Heard>),
+}
+
+impl Intake {
+    pub(crate) fn new(directory: Directory, reader: Reader, metrics: Metrics) -> (Self, Hands) {
+        let recent = Arc::new(Recent::default());
+        let bench = Bench {
+            directory: directory.clone(),
+            reader,
+            recent: Arc::clone(&recent),
+            clock: Clock::system(),
+        };
+        let intake = Self {
+            directory,
+            recent,
+            waiting: VecDeque::new(),
+            judging: 0,
+            missing: Missing::default(),
+            untold: BTreeMap::new(),
+            there: BTreeMap::new(),
+            again_ms: None,
+            metrics,
+        };
+        (intake, Hands(bench))
+    }
+
+    /// Something was heard: it waits to be judged.
+    fn hear(&mut self, heard: Heard, turn: &mut Turn<'_, Want>) {
+        if self.waiting.len() >= WAITING {
+            return self.shed(&heard);
+        }
+        self.waiting.push_back(heard);
+        self.begin(turn);
+    }
+
+    /// There is no room for it: nobody hands it on, and it is compared for.
+    fn shed(&mut self, heard: &Heard) {
+        self.metrics.shed();
+        if let Some(entry) = self.directory.by_topic(&heard.topic) {
+            self.missing.note(entry.context(), None, heard.from);
+        }
+    }
+
+    fn begin(&mut self, turn: &mut Turn<'_, Want>) {
+        while self.judging < BATCHES && !self.waiting.is_empty() {
+            let most = self.waiting.len().min(BATCH);
+            turn.want(Want::Judge(self.waiting.drain(..most).collect()));
+            self.judging += 1;
+        }
+    }
+
+    /// Says what becomes of messages, and hands on what they bring.
+    fn judged(&mut self, judged: Vec<Judged>) {
+        let mut deltas: BTreeMap<(ContextId, PeerId), Vec<Delta>> = BTreeMap::new();
+        for one in judged {
+            let Judged { entry, from, bytes, judge, verdict } = one;
+            let context = entry.context();
+            match verdict {
+                Verdict::Accept(Accepted::Delta(delta)) => {
+                    judge.settle(Opinion::Accept);
+                    if self.recent.took(delta.id()) {
+                        deltas.entry((context, from)).or_default().push(delta);
+                    }
+                }
+                Verdict::Accept(Accepted::Signed(signed)) => {
+                    judge.settle(Opinion::Accept);
+                    if self.recent.heard(name(&bytes)) {
+                        self.said(context, *signed);
+                    }
+                }
+                Verdict::Ignore(why) => {
+                    judge.settle(Opinion::Ignore);
+                    self.ignored(&entry, from, why);
+                }
+                Verdict::Reject(why) => {
+                    judge.settle(Opinion::Reject);
+                    self.metrics.judged("reject");
+                    tracing::debug!(%context, %from, %why, "rejected");
+                }
+            }
+        }
+        for ((context, from), deltas) in deltas {
+            self.metrics.accepted(deltas.len());
+            self.hand_on(context, from, deltas);
+        }
+    }
+
+    fn hand_on(&mut self, context: ContextId, from: PeerId, deltas: Vec<Delta>) {
+        let Some(shard) = self.directory.shard(context) else { return };
+        let refused = match shard.post(context::Message::Deltas(context, from, deltas)) {
+            Posted::Queued | Posted::Coalesced => return,
+            Posted::Shed(refused)
+            | Posted::Parked(refused)
+            | Posted::Full(refused)
+            | Posted::Sealed(refused) => refused,
+        };
+        if let context::Message::Deltas(_, _, deltas) = refused {
+            for delta in deltas {
+                self.metrics.shed();
+                self.recent.dropped(&delta.id());
+                self.missing.note(context, Some(delta.id()), from);
+            }
+        }
+    }
+
+    /// What a member or replica says of itself.
+    fn said(&mut self, context: ContextId, signed: Signed) {
+        let Signed { sender, body, .. } = signed;
+        let message = match body {
+            Body::Announce(announce) => {
+                let delta = announce.tips.first().map(|tip| tip.id);
+                return self.missing.note(context, delta, sender);
+            }
+            Body::Heartbeat(beat) => context::Message::Beat(context, sender, Box::new(beat)),
+            Body::Ephemeral(said) => context::Message::Ephemeral(context, sender, Box::new(said)),
+        };
+        if let Some(shard) = self.directory.shard(context) {
+            // Where there is no room for it, the next one counts.
+            drop(shard.post(message));
+        }
+    }
+
+    /// What is ignored here may still tell that there is something to ask for.
+    fn ignored(&mut self, entry: &Arc<Entry>, from: PeerId, why: Ignored) {
+        self.metrics.judged("ignore");
+        let context = entry.context();
+        match why {
+            Ignored::UnknownVersion(_) => {
+                if !entry.facts().needs_upgrade
+                    && let Some(shard) = self.directory.shard(context)
+                {
+                    drop(shard.post(context::Message::Unknown(context, from)));
+                }
+            }
+            Ignored::Stranger { authority: Some(_), .. } | Ignored::Clock { .. } => {
+                self.missing.note(context, None, from);
+            }
+            _ => {}
+        }
+    }
+
+    fn news(&mut self, news: News) {
+        match news {
+            News::Connected(peer) => tracing::info!(%peer, "connected"),
+            News::Disconnected(peer) => {
+                tracing::info!(%peer, "disconnected");
+                for topic in self.there.remove(&peer).unwrap_or_default() {
+                    self.reach(topic, peer, false);
+                }
+            }
+            News::Listening(address) => tracing::info!(%address, "listening"),
+            News::NotListening(address) => tracing::warn!(%address, "no longer listening"),
+            News::Topics { peer, joined, left } => {
+                for topic in left {
+                    if let Some(topics) = self.there.get_mut(&peer) {
+                        topics.retain(|known| *known != topic);
+                    }
+                    self.reach(topic, peer, false);
+                }
+                for topic in joined {
+                    let all: usize = self.there.values().map(Vec::len).sum();
+                    let topics = self.there.entry(peer).or_default();
+                    if !topics.contains(&topic) && all < MOST_THERE {
+                        topics.push(topic);
+                    }
+                    self.reach(topic, peer, true);
+                }
+            }
+            News::Missed { topic, from, count } => {
+                if let Some(entry) = self.directory.by_topic(&topic) {
+                    tracing::debug!(context = %entry.context(), count, "messages were shed");
+                    for peer in from {
+                        self.missing.note(entry.context(), None, peer);
+                    }
+                }
+            }
+        }
+    }
+
+    fn reach(&mut self, topic: Topic, peer: PeerId, is_there: bool) {
+        if let Some(entry) = self.directory.by_topic(&topic) {
+            self.untold.insert((entry.context(), peer), is_there);
+        }
+    }
+
+    /// Tells those who work on contexts what they have to know, as far as they have room for it.
+    fn tell(&mut self, now_ms: u64) {
+        let Self { directory, untold, missing, .. } = self;
+        let is_taken = |context: ContextId, message: context::Message| {
+            let posted = directory.shard(context).map(|shard| shard.post(message));
+            // One that takes nothing more need not know.
+            !matches!(posted, Some(Posted::Shed(_) | Posted::Full(_) | Posted::Parked(_)))
+        };
+        untold.retain(|(context, peer), is_there| {
+            !is_taken(*context, context::Message::Reach(*context, *peer, *is_there))
+        });
+        for (context, from) in missing.contexts() {
+            if is_taken(context, context::Message::Missing(context, from)) {
+                missing.told(&context);
+            }
+        }
+        let is_told = self.untold.is_empty() && self.missing.is_empty();
+        self.again_ms = (!is_told).then_some(now_ms + AGAIN_MS);
+    }
+}
 
 impl Machine for Intake {
     type Event = Message;
-    type Effect = Infallible;
+    type Effect = Want;
 
-    fn on(&mut self, event: Message, _turn: &mut Turn<'_, Infallible>) -> Verdict {
+    fn on(&mut self, event: Message, turn: &mut Turn<'_, Want>) -> Fate {
         match event {
-            Message::Heard(heard) => heard.judge.settle(Opinion::Ignore),
-            Message::News(News::Connected(peer)) => tracing::info!(%peer, "connected"),
-            Message::News(News::Disconnected(peer)) => tracing::info!(%peer, "disconnected"),
-            Message::News(News::Listening(address)) => tracing::info!(%address, "listening"),
-            Message::News(News::NotListening(address)) => {
-                tracing::warn!(%address, "no longer listening");
+            Message::Heard(heard) => self.hear(heard, turn),
+            Message::News(news) => self.news(news),
+            Message::Judged(judged) => {
+                self.judging = self.judging.saturating_sub(1);
+                self.judged(judged);
+                self.begin(turn);
             }
-            Message::News(News::Topics { .. } | News::Missed { .. }) => {}
         }
-        Verdict::Go
+        self.tell(turn.now_ms());
+        Fate::Go
+    }
+
+    fn deadline_ms(&self) -> Option<u64> {
+        self.again_ms
+    }
+
+    fn on_deadline(&mut self, turn: &mut Turn<'_, Want>) -> Fate {
+        self.tell(turn.now_ms());
+        Fate::Go
+    }
+}
+
+/// What carries out what the state-delta actor wants.
+#[derive(Debug)]
+pub(crate) struct Hands(Bench);
+
+impl drive::Hands<Intake> for Hands {
+    fn carry_out(&mut self, want: Want) -> Option<Begun<Message>> {
+        let Want::Judge(heard) = want;
+        let (bench, bytes) = (self.0.clone(), heard.iter().map(|it| it.bytes.len() as u64).sum());
+        let work = async move {
+            let judged = spawn_blocking(move || bench.judge(heard)).await;
+            // Judging panicked: what was to be judged is ignored.
+            Message::Judged(judged.unwrap_or_default())
+        };
+        Some(Begun::new("judge", work, Message::Judged(Vec::new())).holding(bytes))
     }
 }

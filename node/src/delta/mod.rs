@@ -1,10 +1,14 @@
 //! The state-delta actor: what is heard on the mesh is judged here before it is handed on.
 //!
-//! No context is hosted yet, so that nothing that is heard is for this node: all of it is ignored, which hands
-//! it on to nobody and blames nobody.
+//! Signatures are looked at on threads that may take long. What is accepted goes to whoever works on the context;
+//! what there is no room for is not lost: it is remembered that something is missing and who has it, and it is
+//! compared for.
 
+mod check;
 mod ingress;
 mod intake;
+mod missing;
+mod recent;
 
-pub(crate) use ingress::bridge;
-pub(crate) use intake::intake;
+pub(crate) use ingress::{Message, bridge};
+pub(crate) use intake::Intake;

@@ -35,6 +35,15 @@ impl Clock {
         })
     }
 
+    /// One that began with that of this machine and goes on evenly, also when that is set.
+    pub fn steady() -> Self {
+        let (began, since) = (Self::system().now_ms(), Instant::now());
+        Self::new(move || {
+            let passed = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX);
+            began.saturating_add(passed)
+        })
+    }
+
     /// One that tells this.
     pub fn new(now_ms: impl Fn() -> u64 + Send + Sync + 'static) -> Self {
         Self(Arc::new(now_ms))

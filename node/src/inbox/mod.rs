@@ -23,6 +23,7 @@ pub use dump::{Dump, QueueDump};
 pub use entry::{Entry, Meta, Posted};
 pub use gauges::Gauges;
 pub use queue::{Capacity, Counts, Gate, LaneView};
+pub(crate) use reply::pair as reply;
 pub use reply::{Answer, Reply};
 use shared::Shared;
 use state::Alarm;

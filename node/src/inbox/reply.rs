@@ -24,7 +24,8 @@ pub struct Reply<T>(Option<oneshot::Sender<Result<T, Unanswered>>>);
 #[must_use = "an answer that nobody awaits need not be asked for"]
 pub struct Answer<T>(oneshot::Receiver<Result<T, Unanswered>>);
 
-pub(super) fn pair<T>() -> (Reply<T>, Answer<T>) {
+/// An answer to come, and where it goes.
+pub(crate) fn pair<T>() -> (Reply<T>, Answer<T>) {
     let (to, from) = oneshot::channel();
     (Reply(Some(to)), Answer(from))
 }

@@ -1,16 +1,32 @@
 //! The node, as those who serve others have hold of it.
 
-use std::sync::Arc;
+mod join;
+mod look;
+mod requests;
 
-use mangrove_network::Network;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mangrove_config::Settings;
+
+use mangrove_network::{Multiaddr, Network};
 use mangrove_protocol::id::PeerId;
+use mangrove_protocol::keys::NodeKeys;
 use mangrove_store::{Health, Reader};
 use parking_lot::Mutex;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
 
+use crate::context::Outside;
+use crate::directory::{Directory, State};
+use crate::drive::Clock;
+use crate::hub::Hub;
 use crate::inbox::Gauges;
+use crate::start::Setup;
 use crate::warden::{Condition, Phase, Standing};
+
+pub use look::{Entity, Look, Range, Shown, Summary};
+pub use requests::{Invitation, Joined, Terms};
 
 /// The node, as those who serve others have hold of it. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -20,6 +36,11 @@ pub struct Handle {
     pub(crate) standing: Standing,
     pub(crate) reader: Reader,
     pub(crate) network: Network,
+    pub(crate) directory: Directory,
+    pub(crate) hub: Hub,
+    pub(crate) keys: NodeKeys,
+    pub(crate) wall: Clock,
+    pub(crate) settings: Arc<Settings>,
     pub(crate) gauges: Gauges,
     pub(crate) registry: Arc<Mutex<Registry>>,
 }
@@ -41,6 +62,28 @@ impl Readiness {
 }
 
 impl Handle {
+    pub(crate) fn new(
+        setup: &Setup,
+        (outside, addresses): (&Outside, Vec<Multiaddr>),
+        (gauges, standing, registry): (Gauges, Standing, Registry),
+    ) -> Self {
+        let peer = setup.keys.peer();
+        Self {
+            peer,
+            addresses: addresses.iter().map(|it| format!("{it}/p2p/{peer}")).collect(),
+            standing,
+            reader: outside.reader.clone(),
+            network: outside.network.clone(),
+            directory: outside.directory.clone(),
+            hub: outside.hub.clone(),
+            keys: setup.keys.clone(),
+            wall: outside.wall.clone(),
+            settings: Arc::new(setup.settings.clone()),
+            gauges,
+            registry: Arc::new(Mutex::new(registry)),
+        }
+    }
+
     /// Who this node is.
     pub const fn peer(&self) -> PeerId {
         self.peer
@@ -68,8 +111,38 @@ impl Handle {
                 Condition::Lost(why) => Some(format!("{name} is lost: {why}")),
             }
         });
-        let reasons = of_phase.into_iter().chain(of_store).chain(of_actors).collect();
+        let replaying = self.directory.all();
+        let replaying = replaying.iter().filter(|it| it.facts().state == State::Replaying).count();
+        let of_contexts =
+            (replaying > 0).then(|| format!("{replaying} contexts are still being looked through"));
+        let reasons = of_phase.into_iter().chain(of_store).chain(of_contexts).chain(of_actors);
+        let reasons = reasons.collect();
         Readiness { phase, reasons }
+    }
+
+    /// What applications are told, as it happens.
+    pub const fn hub(&self) -> &Hub {
+        &self.hub
+    }
+
+    /// What the node was told when it was started.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The time of day, in Unix ms.
+    pub fn now_ms(&self) -> u64 {
+        self.wall.now_ms()
+    }
+
+    /// For how long there has been a node.
+    pub fn uptime(&self) -> Duration {
+        self.standing.uptime()
+    }
+
+    /// What the node is doing.
+    pub fn phase(&self) -> Phase {
+        self.standing.phase()
     }
 
     /// What waits where.
