@@ -9,11 +9,16 @@
 mod acks;
 mod dumps;
 mod folds;
+mod graceful;
 mod homes;
+mod kills;
 mod nodes;
+mod offline;
+mod partition;
 mod pretend;
 mod proxies;
 mod rpc;
+mod three_nodes;
 mod waiting;
 
 use mangrove_cluster::Place;
