@@ -59,7 +59,7 @@ pub(super) async fn call(node: &Handle, method: &str, params: &str) -> Result<Va
             Ok(json!({}))
         }
         "invite.create" => invite(node, read(params)?).await,
-        "member.list" => Ok(shape::members(&*find(node, &read::<OfContext>(params)?)?, node)),
+        "member.list" => members(node, &read(params)?).await,
         "member.remove" => remove(node, read(params)?).await,
         "member.setRole" => set_role(node, read(params)?).await,
         "state.apply" => apply(node, read(params)?).await,
@@ -207,6 +207,12 @@ async fn invite(node: &Handle, params: Invite) -> Result<Value, Error> {
         "invite": invitation.invite.to_string(),
         "expiresAt": invitation.expires_at_ms,
     }))
+}
+
+async fn members(node: &Handle, params: &OfContext) -> Result<Value, Error> {
+    let entry = find(node, params)?;
+    let ties = node.ties(entry.context()).await.unwrap_or_default();
+    Ok(shape::members(&entry, node, &ties))
 }
 
 #[derive(Deserialize)]

@@ -5,6 +5,7 @@ use mangrove_node::directory::{Entry, Facts};
 use mangrove_node::handle::{Entity, Look, Shown};
 use mangrove_node::{Handle, Tie};
 use mangrove_protocol::governance::Role;
+use mangrove_protocol::id::{DeltaId, PeerId};
 use mangrove_store::ReadError;
 use mangrove_store::feed::Cursor;
 use serde_json::{Value, json};
@@ -120,13 +121,22 @@ fn sync(ties: &[Tie]) -> Value {
 }
 
 /// The members of a context.
-pub(super) fn members(entry: &Entry, node: &Handle) -> Value {
+pub(super) fn members(entry: &Entry, node: &Handle, ties: &[Tie]) -> Value {
     let roster = entry.facts().roster;
-    let member = |(member, of): (&mangrove_protocol::id::PeerId, &Role)| {
+    let granted_by = |member: PeerId| {
+        let conferred = roster.authority(member)?.id();
+        Some(roster.deed(&DeltaId::from_bytes(*conferred.as_bytes()))?.log.author.to_string())
+    };
+    let member = |(member, of): (&PeerId, &Role)| {
+        let is_self = *member == node.peer();
+        let tie = ties.iter().find(|tie| tie.peer == *member);
         json!({
             "member": member.to_string(),
             "role": role(*of),
-            "self": *member == node.peer(),
+            "self": is_self,
+            "grantedBy": granted_by(*member),
+            "online": is_self || tie.is_some_and(|tie| tie.is_reachable),
+            "lastSeenAt": if is_self { Some(node.now_ms()) } else { tie.and_then(|tie| tie.at_ms) },
         })
     };
     roster.members().iter().map(member).collect()
