@@ -92,6 +92,11 @@ impl House {
         self.running.take().unwrap().join().unwrap()
     }
 
+    /// Waits for its end, which is its own doing.
+    pub(crate) fn end(&mut self) -> Exit {
+        self.running.take().unwrap().join().unwrap()
+    }
+
     /// Stops it, and starts another on the same home.
     pub(crate) fn restart(mut self) -> Self {
         assert_eq!(self.stop().code(), 0);

@@ -161,10 +161,24 @@ impl Cell {
         }
     }
 
+    /// Lets a write wait for the commit that is on its way, which changes nothing else, or gives it back.
+    pub(super) fn queue(&mut self, ask: Ask, tools: &mut Tools<'_>) -> Option<Ask> {
+        let is_usable = matches!(self.told, Some((State::Ready, ..))) && !is_full(tools);
+        match (&mut self.condition, ask) {
+            (Condition::Open(open), Ask::Write(request, reply))
+                if is_usable && open.is_in_flight() =>
+            {
+                fail_if_planted(self.entry.context());
+                open.queue(request, reply, tools);
+                None
+            }
+            (_, ask) => Some(ask),
+        }
+    }
+
     /// Something happens to it.
     pub(super) fn on(&mut self, message: Message, tools: &mut Tools<'_>) -> Result<(), Broken> {
-        let planted = failpoint::global().fire::<bool>(PANICS, Some(&self.context().to_string()));
-        assert_ne!(planted, Some(true), "failpoint {PANICS}");
+        fail_if_planted(self.context());
         match message {
             Message::Asked(_, ask) => self.ask(ask, tools)?,
             Message::Deltas(_, from, deltas) => match &mut self.condition {
@@ -209,6 +223,7 @@ impl Cell {
                 Err(why) => tools.wants.push(Want::Fail(why)),
             },
             Message::Landed(_, life, landing) if life == self.life => self.land(landing, tools)?,
+            Message::GoOn(_, life) if life == self.life => self.go_on(tools)?,
             Message::Forgotten(_, life, forgotten) if life == self.life => {
                 self.forgotten(forgotten, tools);
             }
@@ -216,6 +231,7 @@ impl Cell {
             // Of an earlier life, or nothing follows.
             Message::Pen(..)
             | Message::Landed(..)
+            | Message::GoOn(..)
             | Message::Forgotten(..)
             | Message::Done(_)
             | Message::Stop(_) => {}
@@ -348,17 +364,31 @@ impl Cell {
         Ok(going?)
     }
 
+    fn go_on(&mut self, tools: &mut Tools<'_>) -> Result<(), Broken> {
+        if let Condition::Open(open) = &mut self.condition {
+            open.go_on(tools)?;
+        }
+        self.look_back(tools);
+        Ok(())
+    }
+
+    /// What is to be done between two commits.
+    fn look_back(&mut self, tools: &mut Tools<'_>) {
+        let Condition::Open(open) = &self.condition else { return };
+        if open.is_beyond_repair() {
+            self.quarantine("what is stored of it changes by itself", tools);
+        } else if !self.forgotten.is_empty() {
+            self.forget(tools);
+        }
+    }
+
     fn land(&mut self, landing: Landing, tools: &mut Tools<'_>) -> Result<(), Broken> {
         let Condition::Open(open) = &mut self.condition else { return Ok(()) };
         match landing {
             Landing::Durable(proof) => {
                 self.tries = 0;
                 open.land(&proof, tools)?;
-                if open.is_beyond_repair() {
-                    self.quarantine("what is stored of it changes by itself", tools);
-                } else if !self.forgotten.is_empty() {
-                    self.forget(tools);
-                }
+                self.look_back(tools);
                 Ok(())
             }
             Landing::Refused(why) => Err(Broken::Unwritten(why)),
@@ -550,6 +580,14 @@ impl Cell {
         if !new.is_empty() || !gone.is_empty() {
             tools.wants.push(Want::Meet(new, gone));
         }
+    }
+}
+
+/// Panics where a test wants it to.
+fn fail_if_planted(context: ContextId) {
+    if cfg!(debug_assertions) {
+        let planted = failpoint::global().fire::<bool>(PANICS, Some(&context.to_string()));
+        assert_ne!(planted, Some(true), "failpoint {PANICS}");
     }
 }
 

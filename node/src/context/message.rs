@@ -128,6 +128,8 @@ pub(crate) enum Message {
     Pen(ContextId, Life, Result<Pen, Reason>),
     /// What became of a commit.
     Landed(ContextId, Life, Landing),
+    /// Those who asked before this have been heard: the next commit may follow.
+    GoOn(ContextId, Life),
     /// The context is forgotten, or why not.
     Forgotten(ContextId, Life, Result<(), WriteError>),
     /// It may be time to forget what is old.
@@ -155,6 +157,7 @@ impl Event for Message {
             Self::Session(_, Heard::Closed) => "closed",
             Self::Pen(..) => "pen",
             Self::Landed(..) => "landed",
+            Self::GoOn(..) => "go on",
             Self::Forgotten(..) => "forgotten",
             Self::Trim => "trim",
             Self::Done(what) => what,
@@ -164,7 +167,8 @@ impl Event for Message {
 
     fn lane(&self) -> Lane {
         match self {
-            Self::Asked(..) => Lane::Api,
+            // Behind those who asked before it.
+            Self::Asked(..) | Self::GoOn(..) => Lane::Api,
             Self::Deltas(..) => Lane::Delta,
             Self::Beat(..) | Self::Ephemeral(..) => Lane::Gossip,
             Self::Reach(..) | Self::Stop(_) => Lane::Control,
@@ -197,6 +201,8 @@ impl Event for Message {
             Self::Session(..) => OnFull::Wait,
             Self::Trim => OnFull::Coalesce(Key::of(self)),
             Self::Stop(_) => OnFull::Wait,
+            // Where there is no room for it, it goes on at once.
+            Self::GoOn(..) => OnFull::Shed,
             // These come back by themselves, and need no room.
             Self::Pen(..) | Self::Landed(..) | Self::Forgotten(..) | Self::Done(_) => OnFull::Wait,
         }
@@ -229,6 +235,7 @@ impl Event for Message {
             | Self::Session(Seat { context, .. }, _)
             | Self::Pen(context, ..)
             | Self::Landed(context, ..)
+            | Self::GoOn(context, _)
             | Self::Forgotten(context, ..) => Some(*context),
             Self::Trim | Self::Done(_) | Self::Stop(_) => None,
         }

@@ -11,15 +11,16 @@ use mangrove_protocol::gossip::{Body, Ephemeral, Message as Gossip, presence};
 use mangrove_protocol::id::{ContextId, DeltaId, PeerId};
 use mangrove_protocol::replica::memory::Local;
 use mangrove_protocol::replica::{Entropy, Replica};
+use mangrove_protocol::request::{Request, Written};
 use mangrove_protocol::sync::desk::{Action, Desk, Event as Occasion};
 use mangrove_protocol::sync::{Link, Offence};
-use mangrove_protocol::view::{Locals, Owns, Table, View};
+use mangrove_protocol::view::{Locals, Memory, Owns, Table, View};
 use mangrove_store::{Pen, Proof, ReadError};
 use tokio::sync::mpsc;
 
 use super::calls::{Call, Calls};
 use super::doubt::Doubt;
-use super::message::{Life, Orders, Presence, Seat};
+use super::message::{Life, Message, Orders, Presence, Seat};
 use super::outside::{Outside, Want};
 use super::sight::Sight;
 use super::ties::Ties;
@@ -84,6 +85,8 @@ pub(super) struct Open {
     replica: Replica,
     desk: Desk,
     held: Option<Held>,
+    /// A commit is durable, and the replica is told so once those who ask by now have been heard.
+    is_landed: bool,
     pub(super) calls: Calls,
     /// Those who wait for the context to be there.
     pub(super) awaited: Vec<Reply<Result<(), Fault>>>,
@@ -126,6 +129,7 @@ impl Open {
             replica,
             desk: Desk::new(tools.outside.desk(context)),
             held: None,
+            is_landed: false,
             calls: Calls::default(),
             awaited: Vec::new(),
             streams: BTreeMap::new(),
@@ -158,12 +162,12 @@ impl Open {
 
     /// Whether it was told to stop and has nothing left to do.
     pub(super) fn has_stopped(&self) -> bool {
-        self.stage == Stage::Stopping && self.held.is_none() && self.replica.is_idle()
+        self.stage == Stage::Stopping && !self.is_in_flight() && self.replica.is_idle()
     }
 
     /// Whether a commit is on its way.
     pub(super) const fn is_in_flight(&self) -> bool {
-        self.held.is_some()
+        self.held.is_some() || self.is_landed
     }
 
     /// What it is written with, if nobody else holds that.
@@ -184,6 +188,21 @@ impl Open {
 
     fn attends(&self) -> bool {
         self.stage == Stage::Attending
+    }
+
+    /// Lets a write wait for the commit that is on its way: nothing has to be looked at for that.
+    pub(super) fn queue(
+        &mut self,
+        request: Request,
+        reply: Reply<Result<Written, Fault>>,
+        tools: &mut Tools<'_>,
+    ) {
+        debug_assert!(self.is_in_flight(), "it would begin a step, and see nothing");
+        let reply = self.calls.wait(Call::Write(reply));
+        let mut entropy = |bytes: &mut [u8]| tools.dice.fill(bytes);
+        let (input, unseen) = (Input::Write { request, reply }, Memory::default());
+        let effects = self.replica.handle(input, tools.at.wall_ms, &mut entropy, &unseen);
+        effects.now.into_iter().for_each(|effect| self.perform(effect, tools.outside));
     }
 
     /// Takes what happens, and does what follows.
@@ -285,25 +304,43 @@ impl Open {
         None
     }
 
-    /// A commit is durable: what derives from it gets out, and the next one may follow.
+    /// A commit is durable: what derives from it gets out, and the next one may follow. Who was just answered
+    /// may have asked for more by the time that all are: the next one takes that along.
     pub(super) fn land(&mut self, proof: &Proof, tools: &mut Tools<'_>) -> Result<(), ReadError> {
         let mut todo = VecDeque::new();
         self.ties.changed(tools.at);
         let released = self.held.take().unwrap_or_default().release(proof);
+        self.is_landed = true;
         let mut outs = Vec::new();
         released.into_iter().for_each(|effect| self.sort(effect, &mut todo, &mut outs));
+        let answered = outs.iter().filter(|out| matches!(out, Out::Effect(Effect::Reply { .. })));
+        let answered = answered.count();
         for out in outs {
             self.carry_out(out, tools, &mut todo);
         }
-        if !self.published.is_empty() {
-            let published = Input::Published(std::mem::take(&mut self.published));
-            todo.push_back(Todo::Replica(published));
-        }
-        todo.push_back(Todo::Replica(Input::Committed));
         for reply in std::mem::take(&mut self.awaited) {
             reply.send(Ok(()));
         }
-        self.go(todo, tools)
+        if !todo.is_empty() {
+            self.go(todo, tools)?;
+        }
+        let go_on = Message::GoOn(self.context, self.life);
+        let shard = tools.outside.directory.shard(self.context).filter(|_| answered > 1);
+        match shard.map(|shard| shard.post(go_on)) {
+            Some(Posted::Queued) => Ok(()),
+            _ => self.go_on(tools),
+        }
+    }
+
+    /// The next commit may follow.
+    pub(super) fn go_on(&mut self, tools: &mut Tools<'_>) -> Result<(), ReadError> {
+        if !std::mem::take(&mut self.is_landed) {
+            return Ok(());
+        }
+        let published = std::mem::take(&mut self.published);
+        let published = (!published.is_empty()).then_some(Input::Published(published));
+        let todo = published.into_iter().chain([Input::Committed]).map(Todo::Replica);
+        self.go(todo.collect::<Vec<_>>(), tools)
     }
 
     /// Wakes whoever wants to be.

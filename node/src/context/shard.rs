@@ -92,6 +92,9 @@ impl Shard {
     }
 
     fn wake_at(&mut self, context: ContextId, at_ms: Option<u64>) {
+        if self.due.get(&context).copied() == at_ms {
+            return;
+        }
         if let Some(before) = self.due.remove(&context) {
             self.agenda.remove(&(before, context));
         }
@@ -184,6 +187,12 @@ impl Shard {
             }
             Message::Asked(context, ask) if !self.cells.contains_key(&context) => {
                 ask.refuse(Fault::NoContext(context.to_string()));
+            }
+            Message::Asked(context, ask) => {
+                self.with(context, turn, |cell, tools| match cell.queue(ask, tools) {
+                    Some(ask) => cell.on(Message::Asked(context, ask), tools),
+                    None => Ok(()),
+                });
             }
             message => {
                 use mangrove_protocol::machine::Event as _;

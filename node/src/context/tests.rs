@@ -326,3 +326,70 @@ fn a_stamp_is_what_an_entity_shows() {
     assert!(hlc > Hlc::ZERO && delta != DeltaId::ZERO);
     assert_eq!(Some(seen.version), written.versions[0]);
 }
+
+#[test]
+fn what_was_settled_stays_settled_also_after_a_panic_and_a_restart() {
+    let mut house = House::start(1);
+    let context = house.wait(house.node.create("high")).unwrap();
+    let height = |house: &House| house.node.look(&context, |look| look.summary()).unwrap().deltas;
+    let mut before = height(&house);
+    assert!(before > 0);
+    for round in 0..3 {
+        for number in 0..5 {
+            house.put(context, &number.to_string(), "x").unwrap();
+            let now = height(&house);
+            assert_eq!(now, before + 1, "each delta counts once");
+            before = now;
+        }
+        if round == 0 {
+            panic_of(context, ",once=true");
+            assert_eq!(house.put(context, "a", "1"), Err(Fault::Fallen));
+            assert_eq!(height(&house), before);
+            until(&house, context, State::Ready);
+            eventually("loaded", SOON, || {
+                house.put(context, "a", "1").map(drop).map_err(|why| why.to_string())
+            });
+            before = height(&house);
+        } else {
+            house = house.restart();
+            assert_eq!(height(&house), before);
+        }
+    }
+}
+
+#[test]
+fn nothing_is_acknowledged_that_the_disk_did_not_take() {
+    let mut house = House::start(1);
+    let context = house.wait(house.node.create("hard")).unwrap();
+    house.put(context, "a", "1").unwrap();
+    failpoint::global().set_all("store.sync_fails=error").unwrap();
+    for number in 0..5 {
+        let answer = house.put(context, &format!("late/{number}"), "1");
+        assert!(answer.is_err(), "{answer:?}");
+    }
+    assert_eq!(house.end().code(), 101, "a node that cannot sync does not go on");
+}
+
+#[test]
+fn members_see_who_is_present_until_that_is_long_ago() {
+    let houses = [House::start(1), House::start(2)];
+    let context = houses[0].wait(houses[0].node.create("shared")).unwrap();
+    let terms = Terms {
+        role: mangrove_protocol::governance::Role::Writer,
+        lasts: Duration::from_secs(60),
+        uses: 1,
+    };
+    let ticket = houses[0].wait(houses[0].node.invite(context, terms)).unwrap().ticket;
+    houses[1].wait(houses[1].node.join(&ticket, None, SOON)).unwrap();
+    eventually("the other sees it", SOON, || {
+        // Said again until it is heard, as applications do: the mesh promises nothing.
+        let said = houses[0].wait(houses[0].node.present(context, b"typing".to_vec()));
+        said.map_err(|why| why.to_string())?;
+        let seen = houses[1].wait(houses[1].node.presence(context)).unwrap();
+        let is_there =
+            seen.iter().any(|it| it.member == houses[0].node.peer() && it.state == b"typing");
+        is_there.then_some(()).ok_or_else(|| format!("{seen:?}"))
+    });
+    let too_long = houses[0].wait(houses[0].node.present(context, vec![0; 17 * 1024]));
+    assert!(matches!(too_long, Err(Fault::Invalid { what: "state", .. })), "{too_long:?}");
+}

@@ -4,7 +4,7 @@
 use mangrove_protocol::effect::{Effect, Input, Note, Reborn};
 use mangrove_protocol::id::{DeltaId, Incarnation};
 use mangrove_protocol::replica::{Config, Durability};
-use mangrove_protocol::view::{Deltas, Outbox, Places, View, every};
+use mangrove_protocol::view::{Deltas, History, Outbox, Places, View, every};
 
 use crate::crank::{Crank, Pen, arrival, call, config, notes, published, put, write};
 use crate::tables;
@@ -289,4 +289,45 @@ fn a_stop_of_a_node_that_never_did_anything_ends_at_once() {
 fn life_after(crank: &mut Crank) -> Incarnation {
     crank.reboot();
     life(crank).0
+}
+
+#[test]
+fn what_came_first_has_its_turn_first_and_then_who_asked() {
+    let mut crank = Crank::of(NODE);
+    crank.put(write(0, call(vec![put("a", "v")])));
+    // While that is on its way: somebody asks, and after that something comes.
+    crank.put(write(1, call(vec![put("b", "v")])));
+    let theirs = Pen::new(1, 0).write();
+    crank.put(arrival(std::slice::from_ref(&theirs)));
+    crank.land();
+    let out = crank.put(Input::Committed);
+    assert!(out.is_empty(), "what follows waits for the disk: {out:?}");
+    let out = crank.rest();
+    let history = every::<History, _>(&crank.memory).map(|(_, id)| id).collect::<Vec<_>>();
+    let ours = published(&out).first().expect("the second write").id();
+    let place = |id: DeltaId| history.iter().position(|known| *known == id);
+    assert!(place(theirs.id()) < place(ours), "{history:?}");
+}
+
+#[test]
+fn what_follows_a_commit_goes_to_the_mesh_then_to_ears_then_to_who_asked() {
+    let mut crank = Crank::of(NODE);
+    crank.put(write(0, call(vec![put("a", "v")])));
+    crank.put(write(1, call(vec![put("b", "v")])));
+    crank.put(write(2, call(vec![put("c", "v")])));
+    let mut kinds = Vec::new();
+    for out in [crank.land(), crank.put(Input::Committed), crank.land()] {
+        let ranks = out.iter().filter_map(|effect| match effect {
+            Effect::Publish(_) => Some(0),
+            Effect::Notify { .. } => Some(1),
+            Effect::Reply { .. } => Some(2),
+            _ => None,
+        });
+        let ranks = ranks.collect::<Vec<_>>();
+        assert!(ranks.is_sorted(), "{out:?}");
+        kinds.extend(ranks);
+    }
+    kinds.sort_unstable();
+    kinds.dedup();
+    assert_eq!(kinds, [0, 1, 2]);
 }
