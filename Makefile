@@ -66,8 +66,10 @@ fuzz: setup ## Fuzz every decoder, each for SECONDS_EACH=60 (needs the nightly c
 bench: setup ## Measure the protocol, the store, the network and the runtime, in release
 	@$(CARGO) bench --package mangrove-protocol --package mangrove-store --package mangrove-network --package mangrove-node --benches
 
-trials: setup ## Kill and cut the power of a writing store TRIALS=1000 times
+trials: setup ## Kill and cut the power of a writing store TRIALS=1000 times, and nodes KILLS=500 times
 	@TRIALS=$${TRIALS:-1000} $(CARGO) nextest run --profile trials --package mangrove-store crashes:: power::
+	@MANGROVE_KILL_CYCLES=$${KILLS:-500} MANGROVE_KILL_ACKS=1000 \
+	  $(CARGO) nextest run --profile trials --package mangrove-cluster --no-capture killed_again_and_again
 
 soak: ## Says so while it does not exist
 	@echo "make $@: there is nothing to run yet" >&2; exit 1
