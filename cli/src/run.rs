@@ -11,6 +11,7 @@ use mangrove_config::{Override, Settings, failpoint};
 use mangrove_node::diagnostics::LogFilter;
 use mangrove_node::warden::{Exit, Manner, Phase, log_panics};
 use mangrove_node::{Handle, Node, Setup, StartError};
+use mangrove_protocol::ticket::Ticket;
 use mangrove_server::{Listener, Token};
 use serde_json::json;
 
@@ -41,6 +42,10 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "MULTIADDR")]
     bootstrap: Vec<String>,
 
+    /// Come into the context of this ticket
+    #[arg(long, value_name = "TICKET")]
+    join: Vec<Ticket>,
+
     /// When a write counts as durable: `fsync` or `buffered`
     #[arg(long, value_name = "WHEN")]
     durability: Option<String>,
@@ -59,7 +64,8 @@ pub(crate) fn run(args: &RunArgs, session: &Session) -> Result<Ending, Failure> 
     arm(&settings)?;
     let (filter, writing) = logging::start(&settings.log, session)?;
     log_panics();
-    let ended = go(&settings, filter, session);
+    let tickets = args.join.iter().map(Ticket::to_text).collect();
+    let ended = go(&settings, (filter, tickets), session);
     writing.end();
     match ended? {
         Exit::Fatal(why) => Err(Failure::new(Kind::Fatal, "the node could not go on").because(why)),
@@ -77,7 +83,11 @@ fn arm(settings: &Settings) -> Result<(), Failure> {
 }
 
 /// Starts the node, serves its API, and runs it to its end.
-fn go(settings: &Settings, log: LogFilter, session: &Session) -> Result<Exit, Failure> {
+fn go(
+    settings: &Settings,
+    (log, tickets): (LogFilter, Vec<String>),
+    session: &Session,
+) -> Result<Exit, Failure> {
     if !session.home.format_file().exists() {
         home::refuse_occupied(&session.home)?;
         home::make(&session.home, &Settings::default(), None)?;
@@ -99,6 +109,9 @@ fn go(settings: &Settings, log: LogFilter, session: &Session) -> Result<Exit, Fa
             Err(why) => return Err(not_started(&why)),
         };
         node.settle(SETTLING).await;
+        if !tickets.is_empty() {
+            node.join(tickets);
+        }
         match serve(&mut node, listener, token, (session, grace)) {
             Ok(()) => Ok(node.run().await),
             Err(failure) => {

@@ -27,6 +27,7 @@ pub mod handle;
 mod house;
 pub mod hub;
 pub mod inbox;
+mod joining;
 mod metrics;
 #[cfg(test)]
 mod mutants;

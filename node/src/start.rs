@@ -31,6 +31,7 @@ use crate::gc;
 use crate::handle::Handle;
 use crate::hub::Hub;
 use crate::inbox::{Gauges, Inbox, Outlet, inbox, reply};
+use crate::joining;
 use crate::metrics;
 use crate::process::Process;
 use crate::rlimit;
@@ -375,6 +376,14 @@ fn diagnostics(setup: &Setup, handle: &Handle) -> Result<Actor, StartError> {
 }
 
 impl Node {
+    /// Comes into contexts by tickets, in its own time.
+    pub fn join(&mut self, tickets: Vec<String>) {
+        let (node, here) = (self.handle.clone(), System::current().arbiter().clone());
+        let run =
+            move |stop| -> Loop { Box::pin(joining::run(node.clone(), tickets.clone(), stop)) };
+        self.warden.begin("joining", 0, [Actor::new("joining", here, run)]);
+    }
+
     /// Waits until all that was stored has had its turn, but not for longer than this: what takes longer is told
     /// by the states of contexts.
     pub async fn settle(&self, within: Duration) {

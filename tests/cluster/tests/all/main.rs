@@ -11,6 +11,7 @@ mod dumps;
 mod folds;
 mod graceful;
 mod homes;
+mod joining;
 mod kills;
 mod nodes;
 mod offline;

@@ -103,10 +103,13 @@ fn each_member_knows_all_members_and_a_member_that_is_removed_no_longer_follows(
     let mut expect = cluster.nodes.iter().map(|node| node.peer().to_owned()).collect::<Vec<_>>();
     expect.sort();
     for node in &cluster.nodes {
-        let members = node.rpc().members(&cluster.context).unwrap();
-        let mut found = members.iter().map(|it| it.member.clone()).collect::<Vec<_>>();
-        found.sort();
-        assert_eq!(found, expect);
+        // Who came in last is known to the others as soon as they have heard of it.
+        let members = eventually("all members are known", NEVER, || {
+            let members = node.rpc().members(&cluster.context).map_err(|why| why.to_string())?;
+            let mut found = members.iter().map(|it| it.member.clone()).collect::<Vec<_>>();
+            found.sort();
+            if found == expect { Ok(members) } else { Err(format!("{found:?}")) }
+        });
         assert!(members.iter().all(|it| it.is_self == (it.member == node.peer())), "{members:?}");
     }
     let (founder, removed) = (cluster.rpc(0), cluster.node(2));
