@@ -15,7 +15,7 @@ use crate::replica::loose::Loose;
 use crate::replica::parking::Parking;
 use crate::replica::rebuild::Rebuild;
 use crate::root::Root;
-use crate::view::{self, Deltas, Logs, Outbox, Owns, Places, Roots, View, Waiting};
+use crate::view::{self, Deltas, Heads, Logs, Outbox, Owns, Places, Roots, View, Waiting};
 
 impl Replica {
     /// The replica of a context as it is stored; one that is stored nowhere begins empty.
@@ -48,6 +48,7 @@ impl Replica {
             own,
             root: view.get::<Roots>(&()).unwrap_or_else(Root::empty),
             logs,
+            heads: view::every::<Heads, _>(view).collect(),
             parking: parked(&config, view),
             crowd: Crowd::default(),
             // The program may be a later one than that which parked them.

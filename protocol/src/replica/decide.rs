@@ -12,7 +12,7 @@ use crate::limits::{DEPS_PER_DELTA, DEPS_PER_LOG};
 use crate::planted::Bug;
 use crate::replica::settle::Outcome;
 use crate::seal::EPOCH_KEY_BYTES;
-use crate::view::{GovHeads, Heads, Keys, Outbox, Places, View};
+use crate::view::{GovHeads, Keys, Outbox, Places, View};
 
 /// How many logs of an own right may stay open. Others close the door at twice as many.
 const OPEN_LOGS: usize = 32;
@@ -246,14 +246,8 @@ pub(super) fn governance_heads<V: View>(step: &Step<'_, V>, prev: DeltaId) -> Ve
     fit(heads.map(|(_, tip)| tip).filter(|tip| tip.id != prev).collect()).0
 }
 
-/// Heads of data, as many as a header may name, and whether these are all.
-pub(super) fn data_heads<V: View>(step: &Step<'_, V>, prev: DeltaId) -> (Vec<Tip>, bool) {
-    let heads = crate::view::every::<Heads, _>(&step.over).filter(|(id, _)| *id != prev);
-    fit(heads.map(|(_, tip)| tip).collect())
-}
-
 /// As many tips as a header may name, and whether these are all.
-fn fit(mut heads: Vec<Tip>) -> (Vec<Tip>, bool) {
+pub(super) fn fit(mut heads: Vec<Tip>) -> (Vec<Tip>, bool) {
     heads.sort_unstable();
     let total = heads.len();
     let mut fitting: Vec<Tip> = Vec::new();

@@ -32,7 +32,7 @@ use crate::delta::Delta;
 use crate::effect::{Commit, Effect, Effects, Held, Input, Note, Reborn, ReplyTo};
 use crate::governance::Command;
 use crate::graph::Cause;
-use crate::id::{ContextId, DeltaId, LogId, PeerId};
+use crate::id::{ContextId, DeltaId, LogId, PeerId, Tip};
 use crate::keys::NodeKeys;
 use crate::log::LogRow;
 use crate::overlay::Overlay;
@@ -216,6 +216,9 @@ pub struct Replica {
     own: Own,
     root: Root,
     logs: BTreeMap<LogId, LogRow>,
+    /// The applied data deltas that none applied cites. Rows of them come and go with each delta: where that is
+    /// stored, what went lies in the way of who goes through what is there.
+    heads: BTreeMap<DeltaId, Tip>,
     parking: Parking,
     crowd: Crowd,
     /// What has changed since the last step, so that those who wait for it can go on.
@@ -496,7 +499,9 @@ impl Replica {
         if self.stopping {
             return None;
         }
-        let clock = parking::first_clock(view).map(|hlc| hlc.believed_from_ms());
+        let waits = !self.parking.is_empty();
+        let clock = waits.then(|| parking::first_clock(view)).flatten();
+        let clock = clock.map(|hlc| hlc.believed_from_ms());
         [clock, self.tend_at_ms, Some(self.rhythm.due_ms())].into_iter().flatten().min()
     }
 }

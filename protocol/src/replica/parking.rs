@@ -35,6 +35,11 @@ impl Parking {
         }
     }
 
+    /// Whether nothing waits.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.total == 0
+    }
+
     pub(super) fn enter(&mut self, member: PeerId, bytes: u64) {
         *self.by_member.entry(member).or_default() += bytes;
         self.total += bytes;
@@ -233,7 +238,7 @@ impl Replica {
     /// Looks again at those that wait for `cause`.
     fn wake<V: View>(&mut self, step: &mut Step<'_, V>, cause: Cause) {
         let mut after = DeltaId::ZERO;
-        loop {
+        while !self.parking.is_empty() {
             let page = waiting_for(&step.over, cause, after);
             let Some(last) = page.last() else { return };
             after = *last;
@@ -290,7 +295,7 @@ impl Replica {
     pub(super) fn calm<V: View>(&mut self, step: &mut Step<'_, V>) {
         while std::mem::take(&mut self.government.restless) {
             let mut after = (Cause::Parent(DeltaId::ZERO), DeltaId::ZERO);
-            loop {
+            while !self.parking.is_empty() {
                 let page = waiting_after(&step.over, after);
                 let Some(last) = page.last() else { break };
                 after = *last;
@@ -307,7 +312,7 @@ impl Replica {
             Cause::Clock(hlc) => !hlc.is_ahead(now_ms),
             Cause::Parent(_) | Cause::Key(_) | Cause::Version => false,
         };
-        loop {
+        while !self.parking.is_empty() {
             let page = waiting_after(&step.over, after).into_iter();
             let page = page.take_while(due).collect::<Vec<_>>();
             let Some(last) = page.last() else { return };

@@ -108,6 +108,7 @@ impl Replica {
 
     fn clear<V: View>(&mut self, step: &mut Step<'_, V>, total: u64) {
         let mut room = PART;
+        self.heads.clear();
         clear::<Registers, V>(step, &mut room);
         clear::<Counters, V>(step, &mut room);
         clear::<Sets, V>(step, &mut room);

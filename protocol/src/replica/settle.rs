@@ -1,6 +1,6 @@
 //! The turn of a delta: folded into the state, or void. Then those that waited for it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::parking::{place, waiting_for};
 use super::{Replica, Step};
@@ -9,7 +9,7 @@ use crate::delta::Delta;
 use crate::fold::{self, Origin};
 use crate::governance::Act;
 use crate::graph::{Cause, Place, Status, Void, parents};
-use crate::id::{DeltaId, Plane};
+use crate::id::{DeltaId, Plane, Tip};
 use crate::op::Payload;
 use crate::planted::Bug;
 use crate::replica::feed::FeedItem;
@@ -69,7 +69,7 @@ impl Replica {
     /// Looks again at all that waited for `cause`.
     fn resume_all<V: View>(&mut self, step: &mut Step<'_, V>, cause: Cause, ready: &mut Ready) {
         let mut after = DeltaId::ZERO;
-        loop {
+        while !self.parking.is_empty() {
             let page = waiting_for(&step.over, cause, after);
             let Some(last) = page.last() else { return };
             after = *last;
@@ -190,7 +190,7 @@ impl Replica {
             self.root = before;
         }
         self.own.clock = self.own.clock.max(header.hlc);
-        follow(step, delta);
+        follow(step, &mut self.heads, delta);
         if told || (applied.changes.is_empty() && applied.emitted.is_empty()) {
             return;
         }
@@ -201,14 +201,14 @@ impl Replica {
 
 /// The delta becomes a head, and those in its past are heads no more. Void deltas are never heads,
 /// and what a void one cites stays a head until one that counts has it in its past.
-fn follow<V: View>(step: &mut Step<'_, V>, delta: &Delta) {
+fn follow<V: View>(step: &mut Step<'_, V>, heads: &mut BTreeMap<DeltaId, Tip>, delta: &Delta) {
     let mut past = parents(delta.header()).map(|tip| tip.id).collect::<Vec<_>>();
     let (mut seen, mut followed) = (BTreeSet::new(), 0);
     while let Some(id) = past.pop() {
         if !seen.insert(id) {
             continue;
         }
-        if step.over.get::<Heads>(&id).is_some() {
+        if heads.remove(&id).is_some() {
             step.over.remove::<Heads>(id);
         }
         // Who cites what is beyond a cut-off may not have it, and what is before it even less.
@@ -221,5 +221,6 @@ fn follow<V: View>(step: &mut Step<'_, V>, delta: &Delta) {
             past.extend(behind.iter().flat_map(|delta| parents(delta.header())).map(|tip| tip.id));
         }
     }
+    heads.insert(delta.id(), delta.tip());
     step.over.put::<Heads>(delta.id(), delta.tip());
 }

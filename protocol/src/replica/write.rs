@@ -2,7 +2,7 @@
 
 use std::ops::Bound;
 
-use super::decide::{data_heads, governance_heads};
+use super::decide::{fit, governance_heads};
 use super::gather::{Added, Gathered, Gathering, fingerprint};
 use super::memory::{REQUEST_MEMORY_MS, Remembered};
 use super::settle::Outcome;
@@ -118,7 +118,8 @@ impl Replica {
         self.prepare(step, entropy).map_err(|_| Fault::Exhausted)?;
         loop {
             let prev = self.own_log(Plane::Data).map_or(DeltaId::ZERO, |log| self.end_of(&log).1);
-            let (deps, all) = data_heads(step, prev);
+            let heads = self.heads.values().filter(|tip| tip.id != prev);
+            let (deps, all) = fit(heads.copied().collect());
             match all {
                 true => return self.append(step, entropy, deps, payload),
                 false => self.append(step, entropy, deps, Payload::merge())?,
