@@ -42,6 +42,14 @@ pub enum StartError {
         /// What the system says.
         why: std::io::Error,
     },
+    /// Somebody is to be served as a replica who cannot be a peer. Correct the setting.
+    #[error("`replica.allow` names {peer}, which is no peer id: {why}")]
+    Allowed {
+        /// What is written there.
+        peer: String,
+        /// What is wrong with it.
+        why: String,
+    },
     /// It was told to end before it had begun.
     #[error("ended by {} while it was starting", .0.name())]
     Interrupted(crate::warden::Signal),

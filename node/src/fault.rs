@@ -17,6 +17,9 @@ pub const RETRY: Duration = Duration::from_millis(100);
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Fault {
+    /// This node keeps contexts for others, and takes part in none.
+    #[error("this node is a replica: it keeps contexts for others, and takes part in none")]
+    Replica,
     /// Too much waits. Try again after [`RETRY`].
     #[error("the node is busy")]
     Busy,

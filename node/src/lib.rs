@@ -19,6 +19,7 @@ mod delta;
 pub mod diagnostics;
 pub mod directory;
 pub mod drive;
+mod enlist;
 mod error;
 mod fault;
 mod gc;

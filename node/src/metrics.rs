@@ -47,6 +47,7 @@ impl Contexts {
 pub(crate) struct Intake {
     deltas: Counter,
     shed: Counter,
+    calls: Counter,
     judged: Family<Opinion, Counter>,
 }
 
@@ -61,6 +62,8 @@ impl Intake {
         registry.register("accepted", "Deltas that came by the mesh", self.deltas.clone());
         let help = "Deltas and messages that were shed, and are compared for";
         registry.register("shed", help, self.shed.clone());
+        let help = "Calls for replicas that were accepted and handed on";
+        registry.register("calls", help, self.calls.clone());
         registry.register("judged", "Messages that were not accepted", self.judged.clone());
     }
 
@@ -70,6 +73,10 @@ impl Intake {
 
     pub(crate) fn shed(&self) {
         self.shed.inc();
+    }
+
+    pub(crate) fn called(&self) {
+        self.calls.inc();
     }
 
     pub(crate) fn judged(&self, opinion: &'static str) {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use actix::{ArbiterHandle, System};
 use mangrove_config::{Home, Settings, failpoint};
 use mangrove_network::{self as network, Driver, Ears, Network, Opened};
+use mangrove_protocol::gossip::Topic;
 use mangrove_protocol::keys::NodeKeys;
 use mangrove_protocol::machine::Reason;
 use mangrove_store::seal::DataKey;
@@ -26,6 +27,7 @@ use crate::delta::{self, Intake};
 use crate::diagnostics::{self, Asked, LogFilter, Place};
 use crate::directory::{Directory, State};
 use crate::drive::{Clock, Ended, Metrics};
+use crate::enlist::{self, Allowed, Applicant, Listener, Office};
 use crate::error::StartError;
 use crate::gc;
 use crate::handle::Handle;
@@ -89,6 +91,7 @@ pub fn block_on<F: Future>(future: F) -> io::Result<F::Output> {
 /// Starts a node, from the bottom up. Within [`block_on`].
 pub async fn open(setup: Setup) -> Result<Node, StartError> {
     let setup = Arc::new(setup);
+    let allowed = enlist::allowed(&setup.settings)?;
     let mut registry = Registry::with_prefix("mangrove");
     let tuning = Tuning(&setup.settings.node);
     let mut signals = OfProcess::listen()?;
@@ -113,7 +116,7 @@ pub async fn open(setup: Setup) -> Result<Node, StartError> {
     let Opened { driver, network, ears, addresses } = opened;
 
     // All inboxes, before any actor: nobody is ever given a place that is not there yet.
-    let rooms = Rooms::new(&tuning, arbiters.contexts());
+    let rooms = Rooms::new(&tuning, arbiters.contexts(), allowed);
     let counted = Counted::new(&mut registry, &rooms, (&warden, most_files));
     let outside = outside(&setup, (reader.clone(), pens, network), (&rooms, &counted));
     outside.hub.register(&mut registry);
@@ -121,8 +124,9 @@ pub async fn open(setup: Setup) -> Result<Node, StartError> {
     let handle = Handle::new(&setup, (&outside, addresses), (gauges, standing, registry));
 
     // All actors, bottom up. They are stopped top down.
-    let Rooms { delta, sync, shards } = rooms;
-    let crew = Crew { setup: &setup, tuning, outside: &outside, counted: &counted };
+    let Rooms { delta, sync, shards, replica } = rooms;
+    let office = &handle.office;
+    let crew = Crew { setup: &setup, tuning, outside: &outside, counted: &counted, office };
     let (on_delta, on_sync) = (arbiters.get("arb-delta")?, arbiters.get("arb-sync")?);
     let contexts = crew.contexts(shards, arbiters.for_contexts()?);
     warden.on_stop("arbiters", 0, move |_| {
@@ -138,9 +142,12 @@ pub async fn open(setup: Setup) -> Result<Node, StartError> {
     warden.begin("network", 1, [Actor::once("network", on_network, run)]);
     let ending = Stop::new();
     let bridge = crew.bridge(ears, (&delta, &sync), on_delta.clone());
-    let intake = crew.intake(delta, on_delta);
-    let sessions = crew.sessions(sync, on_sync, &ending);
-    warden.begin("actors", 2, contexts.into_iter().chain([sessions, intake, bridge, crew.gc()]));
+    let listener = replica.as_ref().map(|(listener, _)| listener.clone());
+    let intake = crew.intake(delta, listener, on_delta);
+    let sessions = crew.sessions(sync, on_sync.clone(), &ending);
+    let applicant = replica.map(|(_, inbox)| crew.applicant(inbox, on_sync, &ending));
+    let others = [sessions, intake, bridge, crew.gc()].into_iter().chain(applicant);
+    warden.begin("actors", 2, contexts.into_iter().chain(others));
     let (directory, hub) = (outside.directory, outside.hub);
     warden.on_stop("contexts", 3, move |_| quiet(directory.clone(), hub.clone(), ending.clone()));
     Ok(Node { warden, handle, signals })
@@ -154,15 +161,22 @@ struct Rooms {
     delta: Room<delta::Message>,
     sync: Room<sync::Message>,
     shards: Vec<Room<context::Message>>,
+    /// Where a replica hears those whom it serves.
+    replica: Option<(Listener, Inbox<enlist::Message>)>,
 }
 
 impl Rooms {
-    fn new(tuning: &Tuning<'_>, shards: usize) -> Self {
+    fn new(tuning: &Tuning<'_>, shards: usize, allowed: Option<Allowed>) -> Self {
         let shard = |at| inbox(tuning.inbox(&format!("context-{at}")));
+        let replica = |allowed| {
+            let (applicant, inbox) = inbox(tuning.inbox("replica"));
+            (Listener { allowed, applicant }, inbox)
+        };
         Self {
             delta: inbox(tuning.inbox("delta")),
             sync: inbox(tuning.inbox("sync")),
             shards: (0..shards).map(shard).collect(),
+            replica: allowed.map(replica),
         }
     }
 
@@ -189,6 +203,7 @@ impl Counted {
         gauges.add(&rooms.delta.0);
         gauges.add(&rooms.sync.0);
         rooms.shards().for_each(|shard| gauges.add(shard));
+        rooms.replica.iter().for_each(|(listener, _)| gauges.add(&listener.applicant));
         let (drive, contexts, intake) = Default::default();
         let counted = Self { drive, contexts, intake, gauges };
         counted.drive.register(registry);
@@ -233,6 +248,7 @@ struct Crew<'a> {
     tuning: Tuning<'a>,
     outside: &'a Outside,
     counted: &'a Counted,
+    office: &'a Office,
 }
 
 impl Crew<'_> {
@@ -250,22 +266,45 @@ impl Crew<'_> {
     /// The one that talks with peers.
     fn sessions(&self, room: Room<sync::Message>, on: ArbiterHandle, ending: &Stop) -> Actor {
         let (network, directory) = (self.outside.network.clone(), self.outside.directory.clone());
-        let ending = ending.clone();
+        let (office, ending) = (self.office.clone(), ending.clone());
         let make = move || {
             let (network, directory) = (network.clone(), directory.clone());
-            let hands = sync::Hands { network, directory, ending: ending.clone() };
+            let (office, ending) = (office.clone(), ending.clone());
+            let hands = sync::Hands { network, directory, office, ending };
             ready(Ok((sync::Sessions::default(), hands)))
         };
         let config = self.tuning.sessions("sync", self.setup.settings.network.streams);
         Actor::driven(on, room.1, (config, self.counted.drive.clone()), make)
     }
 
+    /// The one that offers this node as a replica, and so is where replicas are called for.
+    fn applicant(&self, inbox: Inbox<enlist::Message>, on: ArbiterHandle, ending: &Stop) -> Actor {
+        let (network, directory) = (self.outside.network.clone(), self.outside.directory.clone());
+        let ending = ending.clone();
+        let make = move || {
+            let (network, directory) = (network.clone(), directory.clone());
+            let hands = enlist::Hands { network, directory, ending: ending.clone() };
+            async move {
+                if !hands.network.join(Topic::invites()).await {
+                    tracing::error!("on too many topics: nobody is heard who calls for replicas");
+                }
+                Ok((Applicant::default(), hands))
+            }
+        };
+        let config = self.tuning.drive("replica");
+        Actor::driven(on, inbox, (config, self.counted.drive.clone()), make)
+    }
+
     /// The one that judges what is heard.
-    fn intake(&self, room: Room<delta::Message>, on: ArbiterHandle) -> Actor {
+    fn intake(
+        &self,
+        room: Room<delta::Message>,
+        listener: Option<Listener>,
+        on: ArbiterHandle,
+    ) -> Actor {
         let (directory, reader) = (self.outside.directory.clone(), self.outside.reader.clone());
-        let metrics = self.counted.intake.clone();
-        let make =
-            move || ready(Ok(Intake::new(directory.clone(), reader.clone(), metrics.clone())));
+        let told = (listener, self.counted.intake.clone());
+        let make = move || ready(Ok(Intake::new(directory.clone(), reader.clone(), told.clone())));
         let config = self.tuning.drive("delta");
         Actor::driven(on, room.1, (config, self.counted.drive.clone()), make)
     }

@@ -11,6 +11,8 @@ pub enum Why {
     Member,
     /// It is asked to let us into a context.
     Join,
+    /// It calls for replicas, and this node offers to be one.
+    Enlist,
     /// It was found on the local network.
     Local,
 }
@@ -23,6 +25,7 @@ impl Why {
             Self::Manual => "manual",
             Self::Member => "member",
             Self::Join => "join",
+            Self::Enlist => "enlist",
             Self::Local => "local",
         }
     }

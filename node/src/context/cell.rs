@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use mangrove_config::failpoint;
 use mangrove_protocol::effect::Input;
-use mangrove_protocol::governance::{Role, Roster};
+use mangrove_protocol::governance::Roster;
 use mangrove_protocol::id::{ContextId, PeerId};
+use mangrove_protocol::replica::Mode;
 use mangrove_protocol::replica::memory::Local;
-use mangrove_protocol::replica::{Mode, Replica};
 use mangrove_protocol::seal::open_name;
 use mangrove_protocol::sync::desk::Event as Occasion;
 use mangrove_store::{Health, Pen, ReadError, WriteError};
@@ -17,6 +17,7 @@ use super::calls::Call;
 use super::message::{Ask, Beginning, Heard, Landing, Life, Message, Orders, Seat};
 use super::open::{Open, Todo, Tools};
 use super::outside::Want;
+use super::standing::{state, why};
 use super::ties::Tie;
 use crate::directory::{Entry, State};
 use crate::fault::Fault;
@@ -148,17 +149,25 @@ impl Cell {
     pub(super) fn begin(
         &mut self,
         beginning: Beginning,
-        alias: Option<String>,
-        reply: Reply<Result<(), Fault>>,
-    ) {
-        match (&self.condition, &beginning) {
+        (alias, reply): (Option<String>, Reply<Result<(), Fault>>),
+        tools: &mut Tools<'_>,
+    ) -> Result<(), Broken> {
+        match (&mut self.condition, &beginning) {
             (Condition::Opening, _) if self.birth.is_none() => {
                 self.birth = Some(Birth { beginning, alias, reply });
             }
             // It is there already: whoever joins again has joined.
-            (Condition::Open(_), Beginning::Joined(_)) => reply.send(Ok(())),
+            (Condition::Open(open), Beginning::Joined(by)) => {
+                reply.send(Ok(()));
+                if tools.outside.mode == Mode::Replica {
+                    // It may have been let go, and be hired again.
+                    tools.wants.push(Want::Enter(self.entry.context()));
+                    open.go([Todo::Desk(Occasion::Wanted(Some(*by)))], tools)?;
+                }
+            }
             _ => reply.send(Err(Fault::Busy)),
         }
+        Ok(())
     }
 
     /// Lets a write wait for the commit that is on its way, which changes nothing else, or gives it back.
@@ -543,6 +552,10 @@ impl Cell {
         let before = self.told.replace(now).map(|(state, ..)| state);
         if before != Some(state) {
             tracing::info!(context = %self.context(), state = state.name(), "the context");
+            if state == State::Left && tools.outside.mode == Mode::Replica {
+                // What is said there is not kept for anybody any more.
+                tools.wants.push(Want::Leave(self.context()));
+            }
         }
         let (roster, keyring) = (replica.shared_roster(), replica.keyring());
         let role = roster.role(replica.peer());
@@ -611,41 +624,5 @@ fn may_change(entry: &Entry, open: &Open, tools: &Tools<'_>) -> Result<(), Fault
             entry.facts().why.map(|why| why.to_string()).unwrap_or_default(),
         )),
         State::Replaying | State::Ready | State::Rebuilding | State::Left => Ok(()),
-    }
-}
-
-fn state(open: &Open, mode: Mode) -> State {
-    let replica = open.replica();
-    let (roster, me) = (replica.roster(), replica.peer());
-    if !open.has_replayed() {
-        return State::Replaying;
-    }
-    if replica.is_rebuilding() {
-        return State::Rebuilding;
-    }
-    let is_in = match mode {
-        Mode::Full => roster.role(me).is_some() && !replica.keyring().is_empty(),
-        Mode::Replica => roster.replicas().contains(&me),
-    };
-    if is_in {
-        return State::Ready;
-    }
-    let had_part = roster.role(me).is_none() && was_in(replica, me);
-    if had_part { State::Left } else { State::Joining }
-}
-
-fn was_in(replica: &Replica, me: PeerId) -> bool {
-    replica.roster().authorities().any(|(_, member)| member == me)
-}
-
-fn why(state: State, roster: &Roster, me: PeerId) -> Option<Arc<str>> {
-    match state {
-        State::Left if roster.was_revoked(me) => Some("this node was removed".into()),
-        State::Left => Some("this node has left".into()),
-        State::Joining if roster.role(me) == Some(Role::Reader) => {
-            Some("no key has come yet".into())
-        }
-        State::Joining => Some("what others know of it has not come yet".into()),
-        State::Replaying | State::Ready | State::Rebuilding | State::Quarantined => None,
     }
 }

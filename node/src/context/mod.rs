@@ -17,6 +17,7 @@ mod open;
 mod outside;
 mod shard;
 mod sight;
+mod standing;
 #[cfg(test)]
 mod tests;
 mod ties;

@@ -137,10 +137,7 @@ impl Shard {
         if !self.cells.contains_key(&context) {
             self.create(context, turn);
         }
-        self.with(context, turn, |cell, _| {
-            cell.begin(beginning, alias, reply);
-            Ok(())
-        });
+        self.with(context, turn, |cell, tools| cell.begin(beginning, (alias, reply), tools));
     }
 
     fn stop(&mut self, reply: Reply<()>, turn: &mut Turn<'_, Want>) {

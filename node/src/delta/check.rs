@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use mangrove_network::{Heard, Judge};
-use mangrove_protocol::gossip::{Known, Verdict, judge};
+use mangrove_protocol::enlist::{Call, judge_call};
+use mangrove_protocol::gossip::{Known, Topic, Verdict, judge};
 use mangrove_protocol::id::{DeltaId, PeerId};
 use mangrove_protocol::view::Places;
 use mangrove_store::Reader;
@@ -21,17 +22,27 @@ pub(super) struct Bench {
     pub(super) directory: Directory,
     pub(super) reader: Reader,
     pub(super) recent: Arc<Recent>,
+    /// Where replicas are called for.
+    pub(super) invites: Topic,
     pub(super) clock: Clock,
 }
 
 /// Something that was judged.
 #[derive(Debug)]
 pub(crate) struct Judged {
-    pub(super) entry: Arc<Entry>,
     pub(super) from: PeerId,
     pub(super) bytes: Vec<u8>,
     pub(super) judge: Judge,
-    pub(super) verdict: Verdict,
+    pub(super) found: Found,
+}
+
+/// What it was found to be.
+#[derive(Debug)]
+pub(super) enum Found {
+    /// Said among those who take part in a context.
+    Said(Arc<Entry>, Verdict),
+    /// A call for replicas.
+    Called(Verdict<Call>),
 }
 
 impl Bench {
@@ -42,6 +53,11 @@ impl Bench {
 
     fn judge_one(&self, heard: Heard) -> Option<Judged> {
         let Heard { topic, from, bytes, judge: waiting } = heard;
+        if topic == self.invites {
+            let has_heard = |name: &[u8; 32]| self.recent.has_heard(name);
+            let found = Found::Called(judge_call(&bytes, self.clock.now_ms(), has_heard));
+            return Some(Judged { from, bytes, judge: waiting, found });
+        }
         let entry = self.directory.by_topic(&topic)?;
         let (context, facts) = (entry.context(), entry.facts());
         // Where it cannot be read whether a delta is held, it is taken again, which changes nothing.
@@ -58,6 +74,6 @@ impl Bench {
             now_ms: self.clock.now_ms(),
         };
         let verdict = judge(&bytes, context, &known);
-        Some(Judged { entry, from, bytes, judge: waiting, verdict })
+        Some(Judged { from, bytes, judge: waiting, found: Found::Said(entry, verdict) })
     }
 }

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use mangrove_network::{Heard, News, Opinion};
+use mangrove_network::{Heard, Judge, News, Opinion};
 use mangrove_protocol::delta::Delta;
+use mangrove_protocol::enlist::Call;
 use mangrove_protocol::gossip::{Accepted, Body, Ignored, Signed, Topic, Verdict, name};
 use mangrove_protocol::id::{ContextId, PeerId};
 use mangrove_protocol::machine::Verdict as Fate;
@@ -12,13 +13,14 @@ use mangrove_protocol::machine::{Machine, Turn};
 use mangrove_store::Reader;
 use tokio::task::spawn_blocking;
 
-use super::check::{Bench, Judged};
+use super::check::{Bench, Found, Judged};
 use super::ingress::Message;
 use super::missing::Missing;
 use super::recent::Recent;
 use crate::context;
 use crate::directory::{Directory, Entry};
 use crate::drive::{self, Begun, Clock};
+use crate::enlist::{Listener, Pace};
 use crate::inbox::Posted;
 use crate::metrics::Intake as Metrics;
 
@@ -31,6 +33,10 @@ const BATCH: usize = 64;
 const WAITING: usize = 65_536;
 /// After how long somebody is told again who had no room.
 const AGAIN_MS: u64 = 50;
+/// Calls for replicas that one peer hands on at once, and how long it is until the next.
+const HANDED_ON: (u64, u64) = (32, 250);
+/// Calls of one caller at once, and how long it is until the next. Each is said every few seconds.
+const CALLS: (u64, u64) = (16, 500);
 /// Peers that are remembered to be where contexts meet.
 const MOST_THERE: usize = 65_536;
 
@@ -47,6 +53,12 @@ pub(crate) struct Intake {
     /// Who is where.
     there: BTreeMap<PeerId, Vec<Topic>>,
     again_ms: Option<u64>,
+    /// Where replicas are called for.
+    invites: Topic,
+    /// Who hands calls on, and who calls.
+    paces: (Pace, Pace),
+    /// Who hears calls, if this node is a replica.
+    listener: Option<Listener>,
     metrics: Metrics,
 }
 
@@ -58,12 +70,19 @@ pub(crate) enum Want {
 }
 
 impl Intake {
-    pub(crate) fn new(directory: Directory, reader: Reader, metrics: Metrics) -> (Self, Hands) {
+    pub(crate) fn new(
+        directory: Directory,
+        reader: Reader,
+        (listener, metrics): (Option<Listener>, Metrics),
+    ) -> (Self, Hands) {
         let recent = Arc::new(Recent::default());
+        let invites = Topic::invites();
+        let pace = |(at_once, every_ms)| Pace::new(at_once, every_ms);
         let bench = Bench {
             directory: directory.clone(),
             reader,
             recent: Arc::clone(&recent),
+            invites,
             clock: Clock::system(),
         };
         let intake = Self {
@@ -75,6 +94,9 @@ impl Intake {
             untold: BTreeMap::new(),
             there: BTreeMap::new(),
             again_ms: None,
+            invites,
+            paces: (pace(HANDED_ON), pace(CALLS)),
+            listener,
             metrics,
         };
         (intake, Hands(bench))
@@ -82,14 +104,16 @@ impl Intake {
 
     /// Something was heard: it waits to be judged.
     fn hear(&mut self, heard: Heard, turn: &mut Turn<'_, Want>) {
-        if self.waiting.len() >= WAITING {
+        let is_too_much =
+            heard.topic == self.invites && !self.paces.0.take(heard.from, turn.now_ms());
+        if is_too_much || self.waiting.len() >= WAITING {
             return self.shed(&heard);
         }
         self.waiting.push_back(heard);
         self.begin(turn);
     }
 
-    /// There is no room for it: nobody hands it on, and it is compared for.
+    /// There is no room for it: nobody hands it on, and it is compared for. Calls for replicas come again.
     fn shed(&mut self, heard: &Heard) {
         self.metrics.shed();
         if let Some(entry) = self.directory.by_topic(&heard.topic) {
@@ -106,10 +130,17 @@ impl Intake {
     }
 
     /// Says what becomes of messages, and hands on what they bring.
-    fn judged(&mut self, judged: Vec<Judged>) {
+    fn judged(&mut self, judged: Vec<Judged>, now_ms: u64) {
         let mut deltas: BTreeMap<(ContextId, PeerId), Vec<Delta>> = BTreeMap::new();
         for one in judged {
-            let Judged { entry, from, bytes, judge, verdict } = one;
+            let Judged { from, bytes, judge, found } = one;
+            let (entry, verdict) = match found {
+                Found::Said(entry, verdict) => (entry, verdict),
+                Found::Called(verdict) => {
+                    self.called(verdict, (from, name(&bytes), judge), now_ms);
+                    continue;
+                }
+            };
             let context = entry.context();
             match verdict {
                 Verdict::Accept(Accepted::Delta(delta)) => {
@@ -138,6 +169,34 @@ impl Intake {
         for ((context, from), deltas) in deltas {
             self.metrics.accepted(deltas.len());
             self.hand_on(context, from, deltas);
+        }
+    }
+
+    /// Says what becomes of a call for replicas. A caller that calls too often is not handed on.
+    fn called(
+        &mut self,
+        verdict: Verdict<Call>,
+        (from, name, judge): (PeerId, [u8; 32], Judge),
+        now_ms: u64,
+    ) {
+        let call = match verdict {
+            Verdict::Accept(call) if self.paces.1.take(call.caller, now_ms) => call,
+            Verdict::Accept(_) | Verdict::Ignore(_) => {
+                self.metrics.judged("ignore");
+                return judge.settle(Opinion::Ignore);
+            }
+            Verdict::Reject(why) => {
+                self.metrics.judged("reject");
+                tracing::debug!(%from, %why, "rejected a call for replicas");
+                return judge.settle(Opinion::Reject);
+            }
+        };
+        judge.settle(Opinion::Accept);
+        if self.recent.heard(name) {
+            self.metrics.called();
+            if let Some(listener) = &self.listener {
+                listener.hear(call);
+            }
         }
     }
 
@@ -270,7 +329,7 @@ impl Machine for Intake {
             Message::News(news) => self.news(news),
             Message::Judged(judged) => {
                 self.judging = self.judging.saturating_sub(1);
-                self.judged(judged);
+                self.judged(judged, turn.now_ms());
                 self.begin(turn);
             }
         }

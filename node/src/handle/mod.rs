@@ -1,5 +1,6 @@
 //! The node, as those who serve others have hold of it.
 
+mod enlist;
 mod join;
 mod look;
 mod requests;
@@ -20,6 +21,7 @@ use prometheus_client::registry::Registry;
 use crate::context::Outside;
 use crate::directory::{Directory, State};
 use crate::drive::Clock;
+use crate::enlist::Office;
 use crate::hub::Hub;
 use crate::inbox::Gauges;
 use crate::start::Setup;
@@ -38,6 +40,7 @@ pub struct Handle {
     pub(crate) network: Network,
     pub(crate) directory: Directory,
     pub(crate) hub: Hub,
+    pub(crate) office: Office,
     pub(crate) keys: NodeKeys,
     pub(crate) wall: Clock,
     pub(crate) settings: Arc<Settings>,
@@ -76,6 +79,7 @@ impl Handle {
             network: outside.network.clone(),
             directory: outside.directory.clone(),
             hub: outside.hub.clone(),
+            office: Office::default(),
             keys: setup.keys.clone(),
             wall: outside.wall.clone(),
             settings: Arc::new(setup.settings.clone()),

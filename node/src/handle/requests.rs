@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use mangrove_config::node::Mode;
 use mangrove_network::{Multiaddr, Source, Why};
 use mangrove_protocol::effect::Decided;
 use mangrove_protocol::governance::{Command, Role};
@@ -93,6 +94,7 @@ impl Handle {
 
     /// Founds a context, of which this node is the owner.
     pub async fn create(&self, name: &str) -> Result<ContextId, Fault> {
+        self.takes_part()?;
         check_name("name", name)?;
         let mut broken = false;
         let mut entropy = |bytes: &mut [u8]| broken |= getrandom::fill(bytes).is_err();
@@ -121,7 +123,7 @@ impl Handle {
     }
 
     /// Where others may reach this node: on this machine only if it is nowhere else to be reached.
-    async fn reachable_at(&self) -> Vec<String> {
+    pub(super) async fn reachable_at(&self) -> Vec<String> {
         let Some(overview) = self.network.overview().await else { return Vec::new() };
         let all: Vec<_> = overview.addresses.iter().map(ToString::to_string).collect();
         let is_near =
@@ -141,6 +143,7 @@ impl Handle {
         alias: Option<String>,
         wait: Duration,
     ) -> Result<Joined, Fault> {
+        self.takes_part()?;
         let ticket: Ticket = text.parse().map_err(|why| ticket_fault(&why))?;
         if let Some(alias) = &alias {
             check_name("name", alias)?;
@@ -161,6 +164,14 @@ impl Handle {
         let (is_synced, role) = (is_there.is_ok(), entry.facts().role);
         self.network.unwant(ticket.inviter, Why::Join).await;
         Ok(Joined { context, role, is_synced })
+    }
+
+    /// Whether this node takes part in contexts. A replica has no use for keys, and is given none.
+    fn takes_part(&self) -> Result<(), Fault> {
+        match self.settings.node.mode {
+            Mode::Full => Ok(()),
+            Mode::Replica => Err(Fault::Replica),
+        }
     }
 
     /// Has somebody let this node in.

@@ -13,6 +13,7 @@ use super::{JOIN, SYNC, door};
 use crate::context::{self, Heard, Seat};
 use crate::directory::Directory;
 use crate::drive::{self, Begun};
+use crate::enlist::{ENLIST, Office, hire};
 use crate::stop::Stop;
 
 /// Which routines there are.
@@ -28,6 +29,8 @@ pub(crate) enum Want {
     Greet(Stream),
     /// Who stands at the door to be let in, if they may.
     Show(Stream),
+    /// Who offers to be a replica to be hired, if some are wanted.
+    Hire(Stream),
     /// A stream to be opened, and a session held over it.
     Dial(Seat, mpsc::Receiver<sync::Message>),
     /// A session to be held.
@@ -48,6 +51,9 @@ impl Machine for Sessions {
             Message::Incoming(incoming) if incoming.protocol == JOIN => {
                 turn.want(Want::Show(incoming.stream));
             }
+            Message::Incoming(incoming) if incoming.protocol == ENLIST => {
+                turn.want(Want::Hire(incoming.stream));
+            }
             // Nothing else is offered.
             Message::Incoming(_) => {}
             Message::Open(seat, said) => {
@@ -64,7 +70,7 @@ impl Machine for Sessions {
                     turn.want(Want::Tell(seat));
                 }
             }
-            Message::Seated(None) | Message::Told | Message::Shown => {}
+            Message::Seated(None) | Message::Told | Message::Shown | Message::Answered => {}
         }
         Verdict::Go
     }
@@ -75,6 +81,7 @@ impl Machine for Sessions {
 pub(crate) struct Hands {
     pub(crate) network: Network,
     pub(crate) directory: Directory,
+    pub(crate) office: Office,
     /// When this is told, all conversations end.
     pub(crate) ending: Stop,
 }
@@ -103,6 +110,17 @@ impl drive::Hands<Sessions> for Hands {
                     Message::Shown
                 };
                 Begun::new("show", work, Message::Shown)
+            }
+            Want::Hire(stream) => {
+                let office = self.office.clone();
+                let work = async move {
+                    tokio::select! {
+                        () = ending.told() => {}
+                        () = hire(stream, &directory, &office) => {}
+                    }
+                    Message::Answered
+                };
+                Begun::new("hire", work, Message::Answered)
             }
             Want::Dial(seat, said) => {
                 let work = async move {

@@ -25,6 +25,8 @@ pub(crate) enum Message {
     Told,
     /// Somebody was let in, or was not.
     Shown,
+    /// Somebody was hired as a replica, or was not.
+    Answered,
 }
 
 impl Event for Message {
@@ -36,6 +38,7 @@ impl Event for Message {
             Self::Ended(_) => "ended",
             Self::Told => "told",
             Self::Shown => "shown",
+            Self::Answered => "answered",
         }
     }
 
@@ -43,7 +46,9 @@ impl Event for Message {
         match self {
             Self::Incoming(_) => Lane::Serve,
             Self::Open(..) => Lane::Sync,
-            Self::Seated(_) | Self::Ended(_) | Self::Told | Self::Shown => Lane::Done,
+            Self::Seated(_) | Self::Ended(_) | Self::Told | Self::Shown | Self::Answered => {
+                Lane::Done
+            }
         }
     }
 
@@ -54,14 +59,16 @@ impl Event for Message {
             // The desk is told that it has ended, and asks somebody else.
             Self::Open(..) => OnFull::Shed,
             // These come back by themselves.
-            Self::Seated(_) | Self::Ended(_) | Self::Told | Self::Shown => OnFull::Wait,
+            Self::Seated(_) | Self::Ended(_) | Self::Told | Self::Shown | Self::Answered => {
+                OnFull::Wait
+            }
         }
     }
 
     fn context(&self) -> Option<ContextId> {
         match self {
             Self::Open(seat, _) | Self::Ended(seat) => Some(seat.context),
-            Self::Incoming(_) | Self::Seated(_) | Self::Told | Self::Shown => None,
+            Self::Incoming(_) | Self::Seated(_) | Self::Told | Self::Shown | Self::Answered => None,
         }
     }
 
@@ -69,7 +76,7 @@ impl Event for Message {
         match self {
             Self::Incoming(incoming) => Some(incoming.stream.peer()),
             Self::Open(seat, _) | Self::Ended(seat) => Some(seat.peer),
-            Self::Seated(_) | Self::Told | Self::Shown => None,
+            Self::Seated(_) | Self::Told | Self::Shown | Self::Answered => None,
         }
     }
 }

@@ -12,6 +12,8 @@ mod routine;
 use mangrove_network::Protocol;
 use mangrove_protocol::{join, sync};
 
+use crate::enlist::ENLIST;
+
 pub(crate) use machine::{Hands, Sessions};
 pub(crate) use message::Message;
 
@@ -24,5 +26,5 @@ pub(crate) const JOIN: Protocol =
 
 /// What peers may open streams for.
 pub(crate) fn protocols() -> Vec<Protocol> {
-    vec![SYNC, JOIN]
+    vec![SYNC, JOIN, ENLIST]
 }

@@ -11,7 +11,9 @@
 //! Instead of `Hired` there may be `Refused{retry after}`, which ends the exchange. The call names no
 //! context: which one it is about is told to those alone who are hired. Who the other is, the stream has
 //! proved; whether a replica is trusted with what is not sealed (members, roles, sizes, times) is for
-//! the caller to decide before it hires. After `Taken` the caller writes that the replica is enlisted.
+//! the caller to decide before it hires. Before it says `Hired` it writes that the replica is enlisted,
+//! so that this is no stranger to anybody when it first compares; where no `Taken` follows, it writes
+//! that it is not.
 
 mod call;
 mod hiring;

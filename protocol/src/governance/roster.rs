@@ -201,6 +201,16 @@ impl Roster {
 
     /// The replicas: of each the last word that counts, by clock and id, is that it is enlisted.
     pub fn replicas(&self) -> BTreeSet<PeerId> {
+        self.words_on_replicas().filter(|(_, enlisted)| *enlisted).map(|(it, _)| it).collect()
+    }
+
+    /// Whether the last word that counts on a replica is that it is one no more.
+    pub fn was_delisted(&self, replica: PeerId) -> bool {
+        self.words_on_replicas().any(|word| word == (replica, false))
+    }
+
+    /// Of each that ever was a replica the last word that counts: whether it is one.
+    fn words_on_replicas(&self) -> impl Iterator<Item = (PeerId, bool)> {
         let mut last: BTreeMap<PeerId, (Hlc, DeltaId, bool)> = BTreeMap::new();
         for deed in self.counting(Topic::Replicas) {
             let (replica, enlisted) = match deed.act {
@@ -212,7 +222,7 @@ impl Roster {
             let kept = last.entry(replica).or_insert(word);
             *kept = word.max(*kept);
         }
-        last.into_iter().filter(|(_, word)| word.2).map(|(replica, _)| replica).collect()
+        last.into_iter().map(|(replica, word)| (replica, word.2))
     }
 
     /// The sealed name of the context, by the last word that counts.

@@ -126,6 +126,7 @@ impl From<Fault> for Error {
         let kind = match &fault {
             Fault::Busy => return Self::new(Kind::Busy, message).again(),
             Fault::Stopping => Kind::Stopping,
+            Fault::Replica => Kind::Forbidden,
             Fault::NoContext(_) => {
                 return Self::new(Kind::NotFound, message)
                     .hint("mangrove context list shows the contexts of this node");

@@ -58,6 +58,8 @@ pub(super) async fn call(node: &Handle, method: &str, params: &str) -> Result<Va
             node.forget(entry.context()).await?;
             Ok(json!({}))
         }
+        "context.enlist" => enlist(node, read(params)?).await,
+        "context.delist" => delist(node, read(params)?).await,
         "invite.create" => invite(node, read(params)?).await,
         "member.list" => members(node, &read(params)?).await,
         "member.remove" => remove(node, read(params)?).await,
@@ -98,7 +100,7 @@ async fn status(node: &Handle, Nothing {}: Nothing) -> Result<Value, Error> {
         "version": env!("CARGO_PKG_VERSION"),
         "features": [],
         "uptimeMs": uptime_ms,
-        "mode": "full",
+        "mode": node.settings().node.mode.to_string(),
         "addresses": node.addresses(),
         "peers": connected,
         "contexts": node.contexts().len(),
@@ -173,6 +175,34 @@ async fn join(node: &Handle, params: Join) -> Result<Value, Error> {
         "role": joined.role.map(shape::role),
         "synced": joined.is_synced,
     }))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Enlist {
+    context: String,
+    count: u64,
+}
+
+async fn enlist(node: &Handle, params: Enlist) -> Result<Value, Error> {
+    let entry = node.find(&params.context)?;
+    let replicas = node.enlist(entry.context(), params.count).await?;
+    let replicas: Vec<_> = replicas.iter().map(ToString::to_string).collect();
+    Ok(json!({ "replicas": replicas }))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Delist {
+    context: String,
+    replica: String,
+}
+
+async fn delist(node: &Handle, params: Delist) -> Result<Value, Error> {
+    let entry = node.find(&params.context)?;
+    let replica = params.replica.parse().map_err(|why| Error::params("replica", why))?;
+    node.delist(entry.context(), replica).await?;
+    Ok(json!({}))
 }
 
 #[derive(Deserialize)]
