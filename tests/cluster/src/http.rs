@@ -61,6 +61,15 @@ impl Connection {
         self.response()
     }
 
+    /// Asks for what is at a path, and waits for the answer.
+    pub(crate) fn get(&mut self, path: &str, token: &str) -> io::Result<Response> {
+        let host = self.stream.get_ref().peer_addr()?;
+        let request =
+            format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\n\r\n");
+        self.stream.get_mut().write_all(request.as_bytes())?;
+        self.response()
+    }
+
     fn response(&mut self) -> io::Result<Response> {
         let line = self.line()?;
         let status = line.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3)?.parse().ok());

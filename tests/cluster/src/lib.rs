@@ -6,6 +6,9 @@
 //! that a context shows; [`naive`] makes the same from the deltas of a stopped node by rules so simple
 //! that they can be seen to be right.
 //!
+//! A [`Stranger`] is in the mesh without being a node: it says what it is told to say. Together with a
+//! [`Member`], which goes on where a node has stopped, it says what a later program would.
+//!
 //! This crate may see every other one. What it starts it stops by its own handle. Whatever fails here
 //! fails a test, so most of it panics rather than return an error.
 
@@ -26,11 +29,14 @@ mod door;
 mod dump;
 mod eventually;
 mod http;
+mod member;
+mod metrics;
 mod node;
 mod pace;
 mod place;
 mod proxy;
 mod rpc;
+mod stranger;
 mod writers;
 mod wrong;
 
@@ -40,6 +46,8 @@ pub use dice::Dice;
 pub use door::{Access, Door};
 pub use dump::{Dump, Kind, Shown, dump};
 pub use eventually::eventually;
+pub use member::Member;
+pub use metrics::Metrics;
 pub use node::{Node, Plan, Port};
 pub use pace::Pace;
 pub use place::{Place, Run};
@@ -48,5 +56,6 @@ pub use rpc::{
     Applied, ContextInfo, Entry, Got, Invitation, Joined, MemberInfo, Page, Refusal, Rooted, Rpc,
     RpcError, Scan, Status,
 };
+pub use stranger::{Stranger, Talk};
 pub use writers::Writers;
 pub use wrong::Wrong;

@@ -6,7 +6,9 @@ use std::thread;
 use std::time::Duration;
 
 use camino::Utf8PathBuf;
+use data_encoding::BASE32_NOPAD;
 use mangrove_lab::Process;
+use mangrove_protocol::keys::NodeKeys;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
@@ -156,6 +158,16 @@ impl Node {
         fs::read_to_string(self.home().join("api.token")).unwrap().trim().to_owned()
     }
 
+    /// Its keys, which lie in its home, if that is not encrypted.
+    #[track_caller]
+    pub fn keys(&self) -> NodeKeys {
+        let text = fs::read_to_string(self.home().join("node.key")).unwrap();
+        let secret = text.lines().find_map(|line| line.strip_prefix("secret = \"")).unwrap();
+        let secret = secret.trim_end_matches('"').to_ascii_uppercase();
+        let secret = BASE32_NOPAD.decode(secret.as_bytes()).unwrap();
+        NodeKeys::from_bytes(secret.as_slice().try_into().unwrap())
+    }
+
     /// Where its API is found, also after it was started again.
     pub const fn door(&self) -> &Door {
         &self.door
@@ -219,6 +231,12 @@ impl Node {
     /// Runs a command of the program on its home.
     pub fn command(&self, args: &[&str]) -> Run {
         self.place.run(&[args, &["--home", self.name()]].concat())
+    }
+
+    /// What `mangrove diag` says of it.
+    #[track_caller]
+    pub fn diag(&self, what: &str) -> Value {
+        self.command(&["diag", what, "--json"]).succeeded().json()
     }
 
     /// The memory that it holds now.

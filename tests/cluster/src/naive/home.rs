@@ -34,10 +34,24 @@ pub struct Found {
 ///
 /// Which deltas count is taken from where they stand; what they say comes from their payloads alone.
 pub fn read(home: &Utf8Path, context: &str) -> Result<Found, Wrong> {
-    found(home, context).map_err(|why| format!("{home}: {why}").into())
+    look(home, context, deltas)
 }
 
-fn found(home: &Utf8Path, context: &str) -> Result<Found, String> {
+/// Looks at what a home that is not in use and not encrypted has of a context. The home is copied first and
+/// stays as it is.
+pub(crate) fn look<T>(
+    home: &Utf8Path,
+    context: &str,
+    read: impl FnOnce(&Snapshot<'_>) -> Result<T, String>,
+) -> Result<T, Wrong> {
+    found(home, context, read).map_err(|why| format!("{home}: {why}").into())
+}
+
+fn found<T>(
+    home: &Utf8Path,
+    context: &str,
+    read: impl FnOnce(&Snapshot<'_>) -> Result<T, String>,
+) -> Result<T, String> {
     let copy = tempfile::tempdir().map_err(|why| why.to_string())?;
     let copied = Utf8Path::from_path(copy.path()).ok_or("its path is not UTF-8")?.join("store");
     self::copy(&home.join("store"), &copied).map_err(|why| format!("cannot be copied: {why}"))?;
@@ -46,7 +60,7 @@ fn found(home: &Utf8Path, context: &str) -> Result<Found, String> {
     let context = context.parse().map_err(|why| format!("{context}: {why}"))?;
     let reading = reader.begin().map_err(|why| why.to_string())?;
     let snapshot = reading.context(&context).map_err(|why| why.to_string())?;
-    let found = deltas(&snapshot);
+    let found = read(&snapshot);
     snapshot.finish().map_err(|why| why.to_string())?;
     drop(reading);
     writer.close();

@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 
 use crate::dump::{Dump, Kind, Shown};
 
+pub(crate) use home::look;
 pub use home::{Found, read};
 
 /// A delta that counts, as far as state is made of it.

@@ -20,6 +20,7 @@ pub use error::{Refusal, RpcError};
 
 use crate::door::{Access, Door};
 use crate::http::{Connection, Response};
+use crate::metrics::Metrics;
 
 /// How long an answer is waited for, if nothing else is said.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -70,6 +71,21 @@ impl Rpc {
         let request = json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params });
         let response = self.post(&access, &request.to_string())?;
         error::result_of(&response, id)
+    }
+
+    /// What the node counts.
+    pub fn metrics(&self) -> Result<Metrics, RpcError> {
+        let gone = || RpcError::Unreachable("it does not run".to_owned());
+        let access = self.door.access().ok_or_else(gone)?;
+        let mut connection = Connection::open(access.address, self.patience)
+            .map_err(|why| RpcError::Unreachable(why.to_string()))?;
+        let response = connection.get("/metrics", &access.token);
+        let response = response.map_err(|why| RpcError::Lost(why.to_string()))?;
+        let text = String::from_utf8_lossy(&response.body);
+        match response.status {
+            200 => Ok(Metrics::read(&text)),
+            status => Err(RpcError::misshapen("/metrics", format!("status {status}"), &text)),
+        }
     }
 
     fn post(&self, access: &Access, body: &str) -> Result<Response, RpcError> {

@@ -8,6 +8,7 @@
 
 mod acks;
 mod dumps;
+mod flood;
 mod folds;
 mod graceful;
 mod homes;
