@@ -21,6 +21,7 @@ mod pretend;
 mod proxies;
 mod rpc;
 mod three_nodes;
+mod versions;
 mod waiting;
 
 use mangrove_cluster::Place;
