@@ -5,7 +5,7 @@ use std::time::Duration;
 use mangrove_cluster::{Cluster, Kind, Member, Node, Stranger, edits, eventually};
 use mangrove_protocol::delta::Delta;
 use mangrove_protocol::op::{Key, Op, Payload, Transaction, Undecodable, Value as Bytes};
-use mangrove_protocol::sync::Ending;
+use mangrove_protocol::sync::{Ending, Message};
 use serde_json::{Value, json};
 
 use crate::place;
@@ -228,4 +228,62 @@ fn a_member_gives_what_is_compared_for() {
         eventually("what was given is shown", LONG, || shows(node, &later.cluster, "given"));
     }
     later.assert_nobody_is_blamed();
+}
+
+#[test]
+fn a_node_with_a_delta_that_it_cannot_read_says_that_it_needs_an_upgrade() {
+    let mut later = Later::start();
+    let strange = later.member.write(unknown(BEFORE_TAG, 200));
+    later.tell(&strange);
+    eventually("it waits", LONG, || {
+        let count = parked(&later.context(0), "version");
+        if count == 1 { Ok(()) } else { Err(format!("{count} wait")) }
+    });
+    later.until_it_needs_an_upgrade();
+}
+
+#[test]
+fn a_delta_of_a_later_header_in_a_session_condemns_nobody_and_the_rest_is_taken() {
+    let mut later = Later::start();
+    let deltas = ["given", "of a later program"].map(|key| later.member.write(put(key)));
+    later.member.keep(deltas.to_vec());
+    let mut altered = 0;
+    let word = |message: Message| match message {
+        Message::Batch { mut deltas } => {
+            let last = deltas.last_mut().unwrap();
+            assert_eq!(last[0], mangrove_protocol::delta::VERSION);
+            last[0] += 1;
+            altered += 1;
+            Message::Batch { deltas }.encode()
+        }
+        message => message.encode(),
+    };
+    let ended = later.member.compare(&later.stranger, later.cluster.node(0), word);
+    println!("the session ended: {ended:?}");
+    assert_eq!(altered, 1, "what was altered was given");
+    later.assert_nobody_is_blamed();
+    eventually("the rest is taken", LONG, || shows(later.cluster.node(0), &later.cluster, "given"));
+    later.until_it_needs_an_upgrade();
+    later.assert_others_go_on();
+}
+
+#[test]
+fn a_session_in_which_a_later_version_is_spoken_condemns_nobody() {
+    let mut later = Later::start();
+    let delta = later.member.write(put("given"));
+    later.member.keep(vec![delta]);
+    let mut altered = 0;
+    let word = |message: Message| {
+        let mut bytes = message.encode();
+        if !matches!(message, Message::Hello(_)) {
+            bytes[0] += 1;
+            altered += 1;
+        }
+        bytes
+    };
+    let ended = later.member.compare(&later.stranger, later.cluster.node(0), word);
+    println!("the session ended: {ended:?}");
+    assert!(altered > 0, "it was spoken");
+    later.assert_nobody_is_blamed();
+    later.assert_others_go_on();
 }
