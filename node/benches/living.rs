@@ -10,7 +10,7 @@
     clippy::cast_precision_loss,
     reason = "a bench that cannot prepare its input has nothing to say, and what it says it prints"
 )]
-#![allow(dead_code, reason = "the house has more rooms than a bench needs")]
+#![expect(dead_code, reason = "the house has more rooms than a bench needs")]
 
 #[path = "../src/house.rs"]
 mod house;

@@ -53,5 +53,8 @@ pub use context::{Presence, Tie};
 pub use error::{Refused, StartError, Unanswered};
 pub use fault::{Fault, RETRY};
 pub use handle::{Handle, Readiness};
+/// What the server needs of the store, which it never meets itself.
+pub use mangrove_store::ReadError;
+pub use mangrove_store::feed::Cursor;
 pub use start::{Node, Setup, block_on, open};
 pub use stop::Stop;

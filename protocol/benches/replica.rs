@@ -257,7 +257,7 @@ impl Pair {
                 self.queue.push_back((at, Event::Moved));
             }
             Action::Agreed(with) => self.nodes[at].reader.feed(Input::Agreed { with }),
-            Action::Close(_) | Action::Ended(..) | Action::Disconnect(_) => {}
+            Action::Close(_) | Action::Ended(..) | Action::Later(_) | Action::Disconnect(_) => {}
         }
     }
 }

@@ -452,6 +452,12 @@ impl Open {
             }
             Action::Close(link) => drop(self.streams.remove(&link)),
             Action::Ended(peer, ending) => self.ties.ended(peer, ending, &self.replica, tools.at),
+            Action::Later(peer) => {
+                tracing::warn!(context = %self.context, %peer, "the peer holds what a later program wrote: this node needs an upgrade");
+                if let Some(entry) = tools.outside.directory.get(&self.context) {
+                    entry.tell(|facts| facts.needs_upgrade = true);
+                }
+            }
             Action::Disconnect(peer) => {
                 tracing::warn!(context = %self.context, %peer, "the peer does what no honest one does");
                 if tools.outside.network.turn_away(peer) != mangrove_network::Posted::Queued {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use mangrove_network::{Heard, Judge, News, Opinion};
 use mangrove_protocol::delta::Delta;
 use mangrove_protocol::enlist::Call;
-use mangrove_protocol::gossip::{Accepted, Body, Ignored, Signed, Topic, Verdict, name};
+use mangrove_protocol::gossip::{Accepted, Body, Ignored, Rights, Signed, Topic, Verdict, name};
 use mangrove_protocol::id::{ContextId, PeerId};
 use mangrove_protocol::machine::Verdict as Fate;
 use mangrove_protocol::machine::{Machine, Turn};
@@ -240,8 +240,11 @@ impl Intake {
         self.metrics.judged("ignore");
         let context = entry.context();
         match why {
+            // Nobody's signature was looked at: it counts if whoever hands it on takes part.
             Ignored::UnknownVersion(_) => {
-                if !entry.facts().needs_upgrade
+                let facts = entry.facts();
+                if !facts.needs_upgrade
+                    && facts.roster.takes_part(from)
                     && let Some(shard) = self.directory.shard(context)
                 {
                     drop(shard.post(context::Message::Unknown(context, from)));

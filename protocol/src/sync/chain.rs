@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::delta::{Delta, Unverified};
+use crate::delta::{Delta, Refusal, Unverified};
 use crate::governance::Roster;
 use crate::id::LogId;
 
@@ -34,6 +34,7 @@ pub(super) struct Chain {
     /// By log, in a row: a later one may vouch for them.
     unsigned: BTreeMap<LogId, Vec<Unverified>>,
     bytes: usize,
+    met_later: bool,
 }
 
 impl Chain {
@@ -47,7 +48,15 @@ impl Chain {
     ) -> Result<Vec<Delta>, Broken> {
         let (mut authentic, mut row) = (Vec::new(), Vec::<Unverified>::new());
         for bytes in deltas {
-            let delta = Unverified::parse(bytes.as_slice()).map_err(|_| Broken::Unreadable)?;
+            let delta = match Unverified::parse(bytes.as_slice()) {
+                Ok(delta) => delta,
+                // A later program wrote it, and whoever has it is not to blame for that.
+                Err(Refusal::UnknownVersion(_)) => {
+                    self.met_later = true;
+                    continue;
+                }
+                Err(_) => return Err(Broken::Unreadable),
+            };
             if delta.context() != roster.context() {
                 return Err(Broken::Elsewhere);
             }
@@ -98,6 +107,11 @@ impl Chain {
     /// Whether something of a log waits for a good signature.
     pub(super) fn is_frayed(&self, log: &LogId) -> bool {
         self.unsigned.contains_key(log)
+    }
+
+    /// Whether something has come that a later program wrote.
+    pub(super) const fn met_later(&self) -> bool {
+        self.met_later
     }
 
     fn keep(&mut self, log: LogId, left: Vec<Unverified>) -> Result<(), Broken> {

@@ -303,7 +303,7 @@ async fn apply(node: &Handle, params: Apply) -> Result<Value, Error> {
     let context = entry.context();
     let written = node.apply(context, Request { id, edits, conditions }).await?;
     let generation = node.look(&context, |look| look.cursor())?.generation;
-    let cursor = mangrove_store::feed::Cursor { generation, next: written.cursor };
+    let cursor = mangrove_node::Cursor { generation, next: written.cursor };
     let versions: Vec<_> =
         written.versions.iter().map(|it| it.map(|version| version.to_string())).collect();
     let mut result = json!({

@@ -3,11 +3,9 @@
 use data_encoding::BASE32_NOPAD;
 use mangrove_node::directory::{Entry, Facts};
 use mangrove_node::handle::{Entity, Look, Shown};
-use mangrove_node::{Handle, Tie};
+use mangrove_node::{Cursor, Handle, ReadError, Tie};
 use mangrove_protocol::governance::Role;
 use mangrove_protocol::id::{DeltaId, PeerId};
-use mangrove_store::ReadError;
-use mangrove_store::feed::Cursor;
 use serde_json::{Value, json};
 
 use crate::canonical::shown;
@@ -66,8 +64,9 @@ pub(super) fn context(
     (ties, now_ms): (&[Tie], u64),
 ) -> Result<Value, ReadError> {
     let (facts, summary) = (&look.facts, look.summary()?);
-    let parked: Vec<_> = look
-        .parked(now_ms)
+    let parked = look.parked(now_ms);
+    let unread = parked.iter().any(|it| it.reason == "version");
+    let parked: Vec<_> = parked
         .into_iter()
         .map(
             |it| json!({ "reason": it.reason, "count": it.count, "oldestAgeMs": it.oldest_age_ms }),
@@ -85,15 +84,18 @@ pub(super) fn context(
         "entities": look.count()?,
         "parked": parked,
         "state": facts.state.name(),
-        "why": why(facts),
+        "why": why(facts, unread),
         "sync": sync(ties),
         "createdAt": facts.since_ms,
     }))
 }
 
-fn why(facts: &Facts) -> Option<String> {
-    let upgrade =
-        facts.needs_upgrade.then(|| "needs upgrade: a peer speaks a later version".to_owned());
+fn why(facts: &Facts, has_unread: bool) -> Option<String> {
+    let upgrade = match (has_unread, facts.needs_upgrade) {
+        (true, _) => Some("needs upgrade: deltas wait that a later version wrote".to_owned()),
+        (false, true) => Some("needs upgrade: a peer speaks a later version".to_owned()),
+        (false, false) => None,
+    };
     facts.why.as_ref().map(ToString::to_string).or(upgrade)
 }
 

@@ -213,6 +213,7 @@ impl World {
                 self.feed(spot, Input::Agreed { with });
             }
             Action::Ended(..) => {}
+            Action::Later(_) => {}
             Action::Disconnect(peer) => {
                 self.tally.hit("connections ended");
                 self.soon(0, spot, Occasion::Lost(peer));

@@ -31,6 +31,7 @@ use crate::id::{ContextId, LogId, PeerId};
 use crate::planted::{Bug, Planted};
 use crate::replica::{Entropy, Replica};
 use crate::view::View;
+use crate::wire::Malformed;
 
 /// Sessions that this node begins, at once.
 const MOST_OPENED: usize = 4;
@@ -128,6 +129,8 @@ pub enum Action {
     Ended(PeerId, Ending),
     /// Tell the replica that a comparison of governance with this peer ended without a difference.
     Agreed(PeerId),
+    /// Note that a peer holds, or says, what only a later program understands.
+    Later(PeerId),
     /// End the connection to a peer: no honest node does what it did.
     Disconnect(PeerId),
 }
@@ -346,6 +349,7 @@ impl Desk {
                 }
                 routine.session.on(message, is_calm, step.replica, step.view)
             }
+            Err(Malformed::Unknown { .. }) => routine.session.part(),
             Err(_) => routine.session.give_up(Refused::Protocol),
         };
         self.carry_out(link, said, step);
@@ -375,6 +379,7 @@ impl Desk {
                 Said::Given(gift) => self.given(link, &gift, step),
                 Said::Agreed => step.actions.push(Action::Agreed(peer)),
                 Said::Unasked => self.record(peer, Offence::Unasked),
+                Said::Later => step.actions.push(Action::Later(peer)),
                 Said::Over(ending) => self.finish(link, ending, step),
             }
         }
@@ -389,8 +394,13 @@ impl Desk {
                 Some(Offence::Forged)
             }
             Ending::Gave(Refused::Protocol) => Some(Offence::Senseless),
-            Ending::Gave(_) | Ending::Refused(_) | Ending::Equal | Ending::Done => None,
+            Ending::Gave(_) | Ending::Refused(_) | Ending::Equal | Ending::Done | Ending::Later => {
+                None
+            }
         };
+        if matches!(ending, Ending::Later) {
+            step.actions.push(Action::Later(peer));
+        }
         if self.config.planted.has(Bug::BlameOthers) && matches!(ending, Ending::Gave(_)) {
             self.record(peer, Offence::Senseless);
         }

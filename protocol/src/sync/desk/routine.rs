@@ -134,6 +134,11 @@ impl Routine {
 pub(super) fn moved(said: &[Said]) -> bool {
     said.iter().any(|said| match said {
         Said::Given(_) | Said::Offered(_) => true,
-        Said::Got(_) | Said::Send(_) | Said::Agreed | Said::Unasked | Said::Over(_) => false,
+        Said::Got(_)
+        | Said::Send(_)
+        | Said::Agreed
+        | Said::Unasked
+        | Said::Later
+        | Said::Over(_) => false,
     })
 }

@@ -98,7 +98,10 @@ impl Desk {
             withheld |= self.work.given(link, &log, span, frayed);
         }
         if withheld && !is_relieved {
-            self.record(peer, Offence::Withheld);
+            // What a later program wrote was given, and could not be taken.
+            if !self.sessions.get(&link).is_some_and(|it| it.session.met_later()) {
+                self.record(peer, Offence::Withheld);
+            }
             self.give_up(link, None, step);
         }
     }

@@ -44,6 +44,8 @@ pub enum Said {
     Agreed,
     /// The other side sent what was not asked for, if it may be a mistake.
     Unasked,
+    /// The other side holds what a later program wrote.
+    Later,
     /// It is over.
     Over(Ending),
 }
@@ -59,6 +61,8 @@ pub enum Ending {
     Refused(Refused),
     /// This side gave up.
     Gave(Refused),
+    /// The other side speaks a later version.
+    Later,
     /// The other side sent what an honest one does not.
     Broken(Broken),
 }
@@ -322,6 +326,19 @@ impl Session {
         said
     }
 
+    /// The other side said what only a later program understands.
+    pub fn part(&mut self) -> Vec<Said> {
+        let refused = Message::Refused { why: Refused::Protocol, retry_after_ms: None };
+        let mut said = vec![Said::Send(refused)];
+        self.end(Ending::Later, &mut said);
+        said
+    }
+
+    /// Whether the other side has sent what a later program wrote.
+    pub const fn met_later(&self) -> bool {
+        self.chain.met_later()
+    }
+
     /// The other side lets this one send so many more bytes.
     fn trust(&mut self, bytes: u32) -> Result<(), Senseless> {
         self.credit = self.credit.saturating_add(bytes.into());
@@ -355,8 +372,12 @@ impl Session {
         if overdrawn || !self.trading()?.is_waiting() {
             return Err(Senseless);
         }
+        let met_later = self.chain.met_later();
         match self.chain.extend(deltas, replica.roster()) {
             Ok(authentic) => {
+                if !met_later && self.chain.met_later() {
+                    said.push(Said::Later);
+                }
                 let ids: Vec<_> = authentic.iter().map(Delta::id).collect();
                 let expected = self.trading()?.expected(authentic);
                 if expected.len() < ids.len() && was_unasked(deltas, &ids, &expected) {

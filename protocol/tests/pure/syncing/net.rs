@@ -311,6 +311,7 @@ impl Net {
                 return vec![Event::Moved];
             }
             Action::Ended(..) => {}
+            Action::Later(_) => {}
             Action::Disconnect(peer) => {
                 let other = self.node_of(peer);
                 self.ended.push((at, other));
