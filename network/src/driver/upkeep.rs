@@ -5,7 +5,7 @@ use crate::gauge::Warning;
 use crate::name;
 use crate::overview::{Overview, Queue};
 
-/// How often it tells how it fares, and how often it writes down where peers were met.
+/// How often it tells how it fares, and how often it writes down where peers were met, if nobody is new.
 const REPORT_TICKS: u64 = 60;
 const SAVE_TICKS: u64 = 300;
 /// Dials at a time.
@@ -24,8 +24,9 @@ impl Driver {
         if self.ticks.is_multiple_of(REPORT_TICKS) {
             self.report();
         }
-        if self.ticks.is_multiple_of(SAVE_TICKS) {
-            self.keeper.peers(self.peers.remembered());
+        match self.ticks.is_multiple_of(SAVE_TICKS) {
+            true => self.keeper.peers(self.peers.remembered()),
+            false => self.keeper.new_peers(self.peers.remembered()),
         }
         self.dial();
     }

@@ -10,7 +10,9 @@ use std::sync::Arc;
 use std::thread::park_timeout;
 use std::time::Duration;
 
-use mangrove_cluster::{Acks, Cluster, Dice, Kind, Node, Port, RpcError, Writers, edits};
+use mangrove_cluster::{
+    Acks, Cluster, Dice, Kind, Node, Port, RpcError, Writers, edits, eventually,
+};
 use serde_json::json;
 
 use crate::place;
@@ -127,4 +129,29 @@ fn a_request_that_a_kill_left_unanswered_is_done_once_however_often_it_is_made()
     let dump = cluster.converge();
     assert_eq!(dump.entries[&(Kind::Counter, "sum".to_owned())].value, 2);
     cluster.stop_and_compare(&dump);
+}
+
+#[test]
+fn nodes_that_are_all_killed_at_once_find_each_other_again() {
+    let mut cluster = Cluster::meet(&place(), Cluster::plans(3));
+    for node in &cluster.nodes {
+        let others = cluster.nodes.iter().filter(|other| other.peer() != node.peer());
+        let others = others.map(|other| other.peer().to_owned()).collect::<Vec<_>>();
+        let file = node.home().join("peers.json");
+        eventually("all others are written down", LONG, || {
+            let text = std::fs::read_to_string(&file).map_err(|why| why.to_string())?;
+            match others.iter().all(|peer| text.contains(peer)) {
+                true => Ok(()),
+                false => Err(text),
+            }
+        });
+    }
+    cluster.nodes.iter_mut().for_each(Node::kill);
+    cluster.nodes.iter_mut().for_each(|node| node.restart(Port::Same));
+    for at in 0..3 {
+        let put = edits::put(&format!("after/{at}"), at);
+        cluster.rpc(at).apply(&cluster.context, &[put]).unwrap();
+    }
+    let dump = cluster.converge();
+    assert_eq!(dump.entries.len(), 3);
 }
