@@ -64,9 +64,7 @@ async fn converses(make: Make) {
     caller.order(&json!({"do": "dial", "address": line.first.full_address().to_string()}));
     let found = line.first.network.connect(called.address.clone()).await;
     assert_eq!(found, Ok(called.peer));
-    for stranger in [&caller, &called] {
-        line.admit(stranger).await;
-    }
+    line.admit(&[&caller, &called]).await;
     for stranger in [&caller, &called] {
         line.hear_of(stranger).await;
         line.judge(stranger).await;
@@ -81,7 +79,7 @@ async fn garbles(make: Make) {
     for stranger in [&bad, &good] {
         let address = line.first.full_address().to_string();
         stranger.order(&json!({"do": "dial", "address": address}));
-        line.admit(stranger).await;
+        line.admit(&[stranger]).await;
     }
     let peer = line.first.peer().to_string();
     // A frame of four gigabytes is announced.
@@ -108,7 +106,7 @@ async fn signs(make: Make) {
     let signed = |number| Plan::new(number).with(|it| it.authorship = Authorship::Signed);
     let mut line = Line::of(signed(1).start().await, signed(2).start().await).await;
     stranger.order(&json!({"do": "dial", "address": line.first.full_address().to_string()}));
-    line.admit(&stranger).await;
+    line.admit(&[&stranger]).await;
     line.hear_of(&stranger).await;
     line.judge(&stranger).await;
 }
@@ -197,14 +195,18 @@ impl Line {
         Self { first, second }
     }
 
-    /// Waits until the first and a stranger that is being connected know that both are on the topic.
-    async fn admit(&mut self, stranger: &Stranger) {
+    /// Waits until the first and the strangers that are being connected know that all are on the topic. They come in
+    /// any order, and the news of each is told once.
+    async fn admit(&mut self, strangers: &[&Stranger]) {
         let (peer, name) = (self.first.peer().to_string(), topic(1).to_string());
-        stranger.until("the first is on the topic", |event| {
-            event["event"] == "subscribed" && event["peer"] == peer && event["topic"] == name
-        });
-        self.first.until_connected(stranger.peer).await;
-        self.first.until_joined(topic(1), vec![stranger.peer]).await;
+        for stranger in strangers {
+            stranger.until("the first is on the topic", |event| {
+                event["event"] == "subscribed" && event["peer"] == peer && event["topic"] == name
+            });
+            self.first.until_connected(stranger.peer).await;
+        }
+        let peers = strangers.iter().map(|stranger| stranger.peer).collect();
+        self.first.until_joined(topic(1), peers).await;
     }
 
     /// What the first says and what it passes on, a stranger hears.
