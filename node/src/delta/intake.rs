@@ -44,7 +44,7 @@ const MOST_THERE: usize = 65_536;
 #[derive(Debug)]
 pub(crate) struct Intake {
     directory: Directory,
-    recent: Arc<Recent>,
+    pub(super) recent: Arc<Recent>,
     waiting: VecDeque<Heard>,
     judging: usize,
     missing: Missing,
@@ -117,7 +117,7 @@ impl Intake {
     fn shed(&mut self, heard: &Heard) {
         self.metrics.shed();
         if let Some(entry) = self.directory.by_topic(&heard.topic) {
-            self.missing.note(entry.context(), None, heard.from);
+            self.missing.note(entry.context(), heard.from);
         }
     }
 
@@ -200,7 +200,7 @@ impl Intake {
         }
     }
 
-    fn hand_on(&mut self, context: ContextId, from: PeerId, deltas: Vec<Delta>) {
+    pub(super) fn hand_on(&mut self, context: ContextId, from: PeerId, deltas: Vec<Delta>) {
         let Some(shard) = self.directory.shard(context) else { return };
         let refused = match shard.post(context::Message::Deltas(context, from, deltas)) {
             Posted::Queued | Posted::Coalesced => return,
@@ -213,7 +213,7 @@ impl Intake {
             for delta in deltas {
                 self.metrics.shed();
                 self.recent.dropped(&delta.id());
-                self.missing.note(context, Some(delta.id()), from);
+                self.missing.note(context, from);
             }
         }
     }
@@ -222,10 +222,7 @@ impl Intake {
     fn said(&mut self, context: ContextId, signed: Signed) {
         let Signed { sender, body, .. } = signed;
         let message = match body {
-            Body::Announce(announce) => {
-                let delta = announce.tips.first().map(|tip| tip.id);
-                return self.missing.note(context, delta, sender);
-            }
+            Body::Announce(_) => return self.missing.note(context, sender),
             Body::Heartbeat(beat) => context::Message::Beat(context, sender, Box::new(beat)),
             Body::Ephemeral(said) => context::Message::Ephemeral(context, sender, Box::new(said)),
         };
@@ -251,7 +248,7 @@ impl Intake {
                 }
             }
             Ignored::Stranger { authority: Some(_), .. } | Ignored::Clock { .. } => {
-                self.missing.note(context, None, from);
+                self.missing.note(context, from);
             }
             _ => {}
         }
@@ -288,7 +285,7 @@ impl Intake {
                 if let Some(entry) = self.directory.by_topic(&topic) {
                     tracing::debug!(context = %entry.context(), count, "messages were shed");
                     for peer in from {
-                        self.missing.note(entry.context(), None, peer);
+                        self.missing.note(entry.context(), peer);
                     }
                 }
             }
@@ -302,7 +299,7 @@ impl Intake {
     }
 
     /// Tells those who work on contexts what they have to know, as far as they have room for it.
-    fn tell(&mut self, now_ms: u64) {
+    pub(super) fn tell(&mut self, now_ms: u64) {
         let Self { directory, untold, missing, .. } = self;
         let is_taken = |context: ContextId, message: context::Message| {
             let posted = directory.shard(context).map(|shard| shard.post(message));

@@ -1,43 +1,32 @@
-//! What was shed, and who has it.
+//! Of which contexts something was shed, and who has it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mangrove_protocol::id::{ContextId, DeltaId, PeerId};
+use mangrove_protocol::id::{ContextId, PeerId};
 
-/// Deltas of one context that are remembered one by one. Comparing finds all of them, also those beyond.
-const MOST_DELTAS: usize = 1_024;
 /// Peers of one context that are remembered to have something.
 const MOST_PEERS: usize = 4;
 
-/// What was shed, by context.
+/// Of which contexts something was shed that whoever works on them has not been told yet. Comparing with somebody who
+/// has it finds all of it, so that nothing is remembered of what it was.
 #[derive(Debug, Default)]
 pub(super) struct Missing {
-    contexts: BTreeMap<ContextId, Lacking>,
-}
-
-/// What is lacking of one context.
-#[derive(Debug, Default)]
-struct Lacking {
-    deltas: BTreeSet<DeltaId>,
-    from: BTreeSet<PeerId>,
+    contexts: BTreeMap<ContextId, BTreeSet<PeerId>>,
 }
 
 impl Missing {
-    /// Something of a context was shed that this peer has; its name is known, or it was not looked at.
-    pub(super) fn note(&mut self, context: ContextId, delta: Option<DeltaId>, from: PeerId) {
-        let lacking = self.contexts.entry(context).or_default();
-        if lacking.deltas.len() < MOST_DELTAS {
-            lacking.deltas.extend(delta);
-        }
-        if lacking.from.len() < MOST_PEERS {
-            lacking.from.insert(from);
+    /// Something of a context was shed that this peer has.
+    pub(super) fn note(&mut self, context: ContextId, from: PeerId) {
+        let peers = self.contexts.entry(context).or_default();
+        if peers.len() < MOST_PEERS {
+            peers.insert(from);
         }
     }
 
     /// Those of whom something is lacking, each with somebody who has it.
     pub(super) fn contexts(&self) -> Vec<(ContextId, Option<PeerId>)> {
         let one =
-            |(context, lacking): (&ContextId, &Lacking)| (*context, lacking.from.first().copied());
+            |(context, peers): (&ContextId, &BTreeSet<PeerId>)| (*context, peers.first().copied());
         self.contexts.iter().map(one).collect()
     }
 
@@ -59,14 +48,10 @@ mod tests {
     #[test]
     fn it_is_bounded_and_keeps_who_has_it() {
         let (mut missing, context) = (Missing::default(), ContextId::from_bytes([1; 32]));
-        for number in 0..2_000_u16 {
-            let mut id = [0; 32];
-            id[..2].copy_from_slice(&number.to_le_bytes());
-            let peer = PeerId::from_bytes([number.to_le_bytes()[0]; 32]);
-            missing.note(context, Some(DeltaId::from_bytes(id)), peer);
+        for number in 0..=u8::MAX {
+            missing.note(context, PeerId::from_bytes([number; 32]));
         }
-        let lacking = &missing.contexts[&context];
-        assert_eq!((lacking.deltas.len(), lacking.from.len()), (MOST_DELTAS, MOST_PEERS));
+        assert_eq!(missing.contexts[&context].len(), MOST_PEERS);
         assert_eq!(missing.contexts(), [(context, Some(PeerId::from_bytes([0; 32])))]);
         missing.told(&context);
         assert!(missing.is_empty());

@@ -9,6 +9,8 @@ mod ingress;
 mod intake;
 mod missing;
 mod recent;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use ingress::{Message, bridge};
 pub(crate) use intake::Intake;
