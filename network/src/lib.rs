@@ -37,7 +37,7 @@ mod transport;
 
 pub use driver::Driver;
 pub use error::{ConnectError, StartError};
-pub use gossip::{Heard, Judge, Opinion};
+pub use gossip::{Heard, Judge, MOST_TOPICS, Opinion};
 pub use libp2p::Multiaddr;
 pub use network::{Network, Open, Posted};
 pub use news::News;

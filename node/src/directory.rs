@@ -10,11 +10,19 @@ use dashmap::DashMap;
 use mangrove_protocol::gossip::Topic;
 use mangrove_protocol::governance::{Role, Roster};
 use mangrove_protocol::id::{ContextId, EpochId, PeerId};
+use mangrove_protocol::limits::CONTEXTS_PER_NODE;
 use mangrove_protocol::sync::Hello;
 use tokio::sync::watch;
 
 use crate::context;
 use crate::inbox::Outlet;
+
+/// Contexts that a node may have.
+#[expect(clippy::cast_possible_truncation, reason = "it is small")]
+pub(crate) const MOST_CONTEXTS: usize = CONTEXTS_PER_NODE as usize;
+
+// Each is a topic. A few are for other things, and for contexts that are begun at the same moment.
+const _: () = assert!(MOST_CONTEXTS + 64 <= mangrove_network::MOST_TOPICS);
 
 /// How a context is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -203,6 +211,11 @@ impl Directory {
     /// How many there are.
     pub fn len(&self) -> usize {
         self.0.contexts.len()
+    }
+
+    /// Whether no other may be begun.
+    pub(crate) fn is_full(&self) -> bool {
+        self.len() >= MOST_CONTEXTS
     }
 
     /// Whether there is none.

@@ -29,6 +29,12 @@ pub enum Fault {
     /// Whether it was done is not known: look, and ask again.
     #[error("what was asked fell down in the middle of it")]
     Fallen,
+    /// This node has as many contexts as it may have. Forget one.
+    #[error("this node has {most} contexts, and takes no more")]
+    TooMany {
+        /// As many as it may have.
+        most: usize,
+    },
     /// There is no such context here.
     #[error("this node has no context {0}")]
     NoContext(String),

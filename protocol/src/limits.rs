@@ -34,6 +34,8 @@ pub const SYNC_FRAME_BYTES: u64 = MIB;
 pub const NAME_BYTES: u64 = 128;
 /// Members of one context; checked by the author of a grant.
 pub const MEMBERS_PER_CONTEXT: u64 = 1_000;
+/// Contexts of one node. Each is a topic of the mesh, of which a node may be on so many.
+pub const CONTEXTS_PER_NODE: u64 = 3_900;
 /// Bytes of stored but not yet applicable deltas, for one member of one context.
 pub const PARKED_BYTES_PER_MEMBER: u64 = 16 * MIB;
 /// Bytes of stored but not yet applicable deltas, for one context.
@@ -93,6 +95,7 @@ pub const TABLE: &[Limit] = &[
     limit("syncFrameBytes", SYNC_FRAME_BYTES, Local, "one frame of a sync session"),
     limit("nameBytes", NAME_BYTES, Local, "a name of a context, node or member"),
     limit("membersPerContext", MEMBERS_PER_CONTEXT, Local, "members of one context"),
+    limit("contextsPerNode", CONTEXTS_PER_NODE, Local, "contexts of one node"),
     limit("parkedBytesPerMember", PARKED_BYTES_PER_MEMBER, Local, "waiting deltas of one member"),
     limit("parkedBytesPerContext", PARKED_BYTES_PER_CONTEXT, Local, "waiting deltas of a context"),
     limit("rpcBodyBytes", RPC_BODY_BYTES, Local, "a JSON-RPC request (settable)"),

@@ -9,4 +9,5 @@ pub(crate) use heard::Judged;
 pub use heard::{Heard, Judge, Opinion};
 pub(crate) use intake::{Intake, Message, Shed};
 pub(crate) use sieve::Sieve;
+pub use tuning::MOST_TOPICS;
 pub(crate) use tuning::{Gossip, behaviour};

@@ -12,8 +12,8 @@ use prometheus_client::registry::Registry;
 
 use super::sieve::{OurNames, Sieve};
 
-/// Topics that one peer may be on. All of them have to fit into one message.
-pub(crate) const MOST_TOPICS: usize = 4_000;
+/// Topics that a node may be on. All of them have to fit into one message.
+pub const MOST_TOPICS: usize = 4_000;
 /// Bytes of a message's name on the mesh.
 const NAME: usize = 20;
 /// Bytes of everything that is said to a peer at once: the longest message, and what goes around it.

@@ -7,10 +7,12 @@ use std::sync::Arc;
 use mangrove_protocol::id::ContextId;
 use mangrove_protocol::machine::{Machine, Turn, Verdict};
 
-use super::cell::{Broken, Cell};
+use super::broken::Broken;
+use super::cell::Cell;
 use super::message::{Ask, Life, Message};
 use super::open::{Moment, Tools};
 use super::outside::{Outside, Want};
+use crate::directory::MOST_CONTEXTS;
 use crate::drive;
 use crate::fault::Fault;
 use crate::inbox::Reply;
@@ -135,6 +137,9 @@ impl Shard {
             return reply.send(Err(Fault::Stopping));
         }
         if !self.cells.contains_key(&context) {
+            if self.outside.directory.is_full() {
+                return reply.send(Err(Fault::TooMany { most: MOST_CONTEXTS }));
+            }
             self.create(context, turn);
         }
         self.with(context, turn, |cell, tools| cell.begin(beginning, (alias, reply), tools));

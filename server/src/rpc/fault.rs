@@ -131,6 +131,10 @@ impl From<Fault> for Error {
                 return Self::new(Kind::NotFound, message)
                     .hint("mangrove context list shows the contexts of this node");
             }
+            Fault::TooMany { .. } => {
+                return Self::new(Kind::TooLarge, message)
+                    .hint("mangrove context forget lets go of one that is not needed");
+            }
             Fault::Ambiguous { .. } => {
                 return Self::new(Kind::Ambiguous, message).hint("name more of the id");
             }
