@@ -19,6 +19,7 @@ mod offline;
 mod partition;
 mod pretend;
 mod proxies;
+mod replicas;
 mod rpc;
 mod three_nodes;
 mod versions;
