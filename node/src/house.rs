@@ -9,8 +9,10 @@ use mangrove_config::address::Multiaddr;
 use mangrove_config::network::Profile;
 use mangrove_config::setting::Text;
 use mangrove_config::{Home, Settings};
+use mangrove_node::handle::Terms;
 use mangrove_node::warden::Exit;
 use mangrove_node::{Fault, Handle, Setup, block_on, open};
+use mangrove_protocol::governance::Role;
 use mangrove_protocol::id::ContextId;
 use mangrove_protocol::keys::NodeKeys;
 use mangrove_protocol::op::{Key, Value};
@@ -138,6 +140,24 @@ pub(crate) fn put(key: &str, value: &str) -> Request {
     let value = Value::new(format!("\"{value}\"").as_bytes()).unwrap();
     let edits = vec![Edit::Put(Key::new(key).unwrap(), value)];
     Request { id: None, edits, conditions: vec![] }
+}
+
+/// As a writer, any number of times.
+pub(crate) fn writer() -> Terms {
+    Terms { role: Role::Writer, lasts: Duration::from_secs(3_600), uses: 0 }
+}
+
+/// A context that the first node founds and the others join.
+pub(crate) fn share(houses: &[House]) -> ContextId {
+    let first = &houses[0];
+    let context = first.wait(first.node.create("shared")).unwrap();
+    let ticket = first.wait(first.node.invite(context, writer())).unwrap().ticket;
+    for house in &houses[1..] {
+        let joined = house.wait(house.node.join(&ticket, None, Duration::from_secs(20))).unwrap();
+        assert!(joined.is_synced, "{joined:?}");
+        assert_eq!(joined.role, Some(Role::Writer));
+    }
+    context
 }
 
 /// Waits until something holds; panics with why it does not.

@@ -141,7 +141,7 @@ pub async fn open(setup: Setup) -> Result<Node, StartError> {
     let run = move |stop| -> Loop { Box::pin(run_network(driver, stop)) };
     warden.begin("network", 1, [Actor::once("network", on_network, run)]);
     let ending = Stop::new();
-    let bridge = crew.bridge(ears, (&delta, &sync), on_delta.clone());
+    let bridge = bridge(ears, (&delta, &sync), on_delta.clone());
     let listener = replica.as_ref().map(|(listener, _)| listener.clone());
     let intake = crew.intake(delta, listener, on_delta);
     let sessions = crew.sessions(sync, on_sync.clone(), &ending);
@@ -309,25 +309,23 @@ impl Crew<'_> {
         Actor::driven(on, room.1, (config, self.counted.drive.clone()), make)
     }
 
-    /// The one that carries what the network tells.
-    #[expect(clippy::unused_self, reason = "it is made where all others are")]
-    fn bridge(
-        &self,
-        ears: Ears,
-        (delta, sync): (&Room<delta::Message>, &Room<sync::Message>),
-        on: ArbiterHandle,
-    ) -> Actor {
-        let outlets = (delta.0.clone(), sync.0.clone());
-        let bridge = move |stop| -> Loop { Box::pin(delta::bridge(ears, outlets, stop)) };
-        Actor::once("bridge", on, bridge)
-    }
-
     /// The one that forgets what is old.
     fn gc(&self) -> Actor {
         let kept = (self.outside.keep, self.outside.directory.clone());
         let here = System::current().arbiter().clone();
         Actor::new("gc", here, move |stop| Box::pin(gc::run(kept.clone(), stop)))
     }
+}
+
+/// The one that carries what the network tells.
+fn bridge(
+    ears: Ears,
+    (delta, sync): (&Room<delta::Message>, &Room<sync::Message>),
+    on: ArbiterHandle,
+) -> Actor {
+    let outlets = (delta.0.clone(), sync.0.clone());
+    let run = move |stop| -> Loop { Box::pin(delta::bridge(ears, outlets, stop)) };
+    Actor::once("bridge", on, run)
 }
 
 /// Those who work on a share of the contexts, with all that is stored of it.

@@ -2,30 +2,9 @@
 
 use std::time::Duration;
 
-use mangrove_protocol::governance::Role;
-use mangrove_protocol::id::ContextId;
-
-use crate::handle::Terms;
-use crate::house::{House, eventually};
+use crate::house::{House, eventually, share};
 
 const SOON: Duration = Duration::from_secs(20);
-
-fn writer() -> Terms {
-    Terms { role: Role::Writer, lasts: Duration::from_secs(3_600), uses: 0 }
-}
-
-/// A context that the first node founds and the others join.
-fn share(houses: &[House]) -> ContextId {
-    let first = &houses[0];
-    let context = first.wait(first.node.create("shared")).unwrap();
-    let ticket = first.wait(first.node.invite(context, writer())).unwrap().ticket;
-    for house in &houses[1..] {
-        let joined = house.wait(house.node.join(&ticket, None, SOON)).unwrap();
-        assert!(joined.is_synced, "{joined:?}");
-        assert_eq!(joined.role, Some(Role::Writer));
-    }
-    context
-}
 
 #[test]
 fn what_one_writes_all_read() {

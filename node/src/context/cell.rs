@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use mangrove_config::failpoint;
 use mangrove_protocol::effect::Input;
 use mangrove_protocol::governance::Roster;
 use mangrove_protocol::id::{ContextId, PeerId};
@@ -11,28 +10,25 @@ use mangrove_protocol::replica::Mode;
 use mangrove_protocol::replica::memory::Local;
 use mangrove_protocol::seal::open_name;
 use mangrove_protocol::sync::desk::Event as Occasion;
-use mangrove_store::{Health, Pen, ReadError, WriteError};
+use mangrove_store::{Pen, WriteError};
 
+use super::broken::Broken;
 use super::calls::Call;
 use super::message::{Ask, Beginning, Heard, Landing, Life, Message, Orders, Seat};
 use super::open::{Open, Todo, Tools};
 use super::outside::Want;
-use super::standing::{state, why};
+use super::standing::{fail_if_planted, is_full, may_change, nearest, state, why};
 use super::ties::Tie;
 use crate::directory::{Entry, State};
 use crate::fault::Fault;
 use crate::inbox::Reply;
 
-/// This panics the context whose id is named.
-const PANICS: &str = "node.context_panics";
 /// Falls after which a context is not loaded again by itself.
 pub(super) const MOST_FALLS: u32 = 3;
 /// A context that stood for so long has recovered from its falls.
 const RECOVERED_MS: u64 = 60_000;
 /// A context that fell or could not be loaded is loaded again after so long, and then ever longer.
 const AGAIN_MS: (u64, u64) = (10, 1_000);
-/// Members of one context to whom connections are sought. Others are met through them.
-const MOST_MET: usize = 16;
 
 /// How far a context is.
 enum Condition {
@@ -73,23 +69,6 @@ pub(super) struct Cell {
     tries: u32,
     /// What was told of it when that was last done.
     told: Option<(State, u64, bool)>,
-}
-
-/// Why a context cannot go on as it is.
-#[derive(Debug)]
-pub(super) enum Broken {
-    /// What it reads is not what it went on from: it has to be loaded again.
-    Unread(ReadError),
-    /// What it wrote was not taken, and whoever waits for that is told so.
-    Unwritten(WriteError),
-    /// Nobody knows whether what it wrote was taken.
-    Fell,
-}
-
-impl From<ReadError> for Broken {
-    fn from(why: ReadError) -> Self {
-        Self::Unread(why)
-    }
 }
 
 impl Cell {
@@ -194,6 +173,7 @@ impl Cell {
                 Condition::Open(open) if open.has_replayed() && !is_full(tools) => {
                     open.go([Todo::Replica(Input::Deltas { from, deltas })], tools)?;
                 }
+                // They are compared for, as soon as they can be taken.
                 _ => self.is_lacking = true,
             },
             Message::Beat(_, from, beat) => {
@@ -227,9 +207,10 @@ impl Cell {
                 self.accept(peer, frame, (orders, reply), tools)?;
             }
             Message::Session(seat, heard) => self.session(seat, heard, tools)?,
-            Message::Pen(_, life, pen) if life == self.life => match pen {
-                Ok(pen) => self.open(pen, tools)?,
-                Err(why) => tools.wants.push(Want::Fail(why)),
+            Message::Pen(_, life, pen) if life == self.life => match (&self.condition, pen) {
+                (Condition::Opening, Ok(pen)) => self.open(pen, tools)?,
+                (Condition::Opening, Err(why)) => self.quarantine(&why, tools),
+                _ => {}
             },
             Message::Landed(_, life, landing) if life == self.life => self.land(landing, tools)?,
             Message::GoOn(_, life) if life == self.life => self.go_on(tools)?,
@@ -251,8 +232,12 @@ impl Cell {
 
     /// The time has come that it waited for.
     pub(super) fn wake(&mut self, tools: &mut Tools<'_>) -> Result<(), Broken> {
+        let takes = !is_full(tools);
         if let Condition::Open(open) = &mut self.condition {
             open.wake(tools)?;
+            if takes && open.has_replayed() && std::mem::take(&mut self.is_lacking) {
+                open.go([Todo::Desk(Occasion::Wanted(None))], tools)?;
+            }
         }
         self.tell(tools);
         Ok(())
@@ -260,8 +245,11 @@ impl Cell {
 
     /// The node stops.
     pub(super) fn stop(&mut self, tools: &mut Tools<'_>) -> Result<(), Broken> {
-        if let Condition::Open(open) = &mut self.condition {
-            open.stop(tools)?;
+        match &mut self.condition {
+            Condition::Open(open) => open.stop(tools)?,
+            // Nothing of it is in hand: its pen, when it comes, is let go of.
+            Condition::Opening => self.condition = Condition::Closed,
+            Condition::Forgetting | Condition::Quarantined(_) | Condition::Closed => {}
         }
         Ok(())
     }
@@ -348,10 +336,10 @@ impl Cell {
             self.forget_with(pen, tools);
             return Ok(());
         }
-        let birth = self.birth.take();
         let since_ms = tools.at.wall_ms;
-        let local = birth.as_ref().map(|birth| Local { alias: birth.alias.clone(), since_ms });
+        let local = self.birth.as_ref().map(|birth| Local { alias: birth.alias.clone(), since_ms });
         let mut open = Open::new((pen, self.life), local, tools)?;
+        let birth = self.birth.take();
         let me = tools.outside.keys.peer();
         let mut todo = vec![Todo::Replica(Input::Tick)];
         if let Some(Birth { beginning, reply, .. }) = birth {
@@ -407,20 +395,27 @@ impl Cell {
 
     /// It cannot go on as it is: it is loaded again, a little later each time.
     pub(super) fn reload(&mut self, why: &Broken, life: Life, tools: &mut Tools<'_>) {
+        let told = why.fault();
+        let (is_unborn, mut awaited) = (self.is_unborn(), Vec::new());
         if let Condition::Open(open) = &mut self.condition {
-            let told = match why {
-                Broken::Unwritten(WriteError::Closed) => Fault::Stopping,
-                Broken::Unwritten(why) => Fault::Storage(why.to_string()),
-                Broken::Unread(why) => Fault::Storage(why.to_string()),
-                Broken::Fell => Fault::Fallen,
-            };
             open.calls.fail_all(&told);
-            for reply in std::mem::take(&mut open.awaited) {
-                reply.send(Err(told.clone()));
+            awaited = std::mem::take(&mut open.awaited);
+        }
+        match is_unborn {
+            true => self.strike(tools),
+            false => {
+                tracing::info!(context = %self.context(), ?why, "the context is loaded again");
+                self.open_again(life, tools);
             }
         }
-        tracing::info!(context = %self.context(), ?why, "the context is loaded again");
-        self.open_again(life, tools);
+        for reply in awaited {
+            reply.send(Err(told.clone()));
+        }
+    }
+
+    /// Whether nothing of it is stored yet, and whoever wanted it to begin still waits for that.
+    fn is_unborn(&self) -> bool {
+        matches!(&self.condition, Condition::Open(open) if !open.awaited.is_empty())
     }
 
     /// It panicked. Says so, and loads it again, unless that happens too often.
@@ -433,6 +428,9 @@ impl Cell {
         self.fell_ms = now_ms;
         tracing::error!(context = %self.context(), why, falls = self.falls, "the context panicked");
         tools.outside.metrics.fell();
+        if self.is_unborn() {
+            return self.strike(tools);
+        }
         if self.falls >= MOST_FALLS {
             let why = format!("it panicked {MOST_FALLS} times in a minute, at last: {why}");
             return self.quarantine(&why, tools);
@@ -511,14 +509,21 @@ impl Cell {
             self.condition = Condition::Opening;
             tools.wants.push(Want::Pen(context, self.life, 0));
         } else {
-            let (_, gone) = tools.outside.acquaintances.swap(&self.met, &BTreeSet::new());
-            tools.wants.extend([Want::Leave(context), Want::Meet(Vec::new(), gone)]);
-            tools.outside.directory.strike(context);
-            tools.outside.hub.close(context, crate::hub::Closed::Forgotten);
+            self.strike(tools);
         }
         for reply in std::mem::take(&mut self.forgotten) {
             reply.send(answer.clone());
         }
+    }
+
+    /// It is not there any more, for anybody.
+    fn strike(&mut self, tools: &mut Tools<'_>) {
+        let context = self.context();
+        self.condition = Condition::Forgetting;
+        let (_, gone) = tools.outside.acquaintances.swap(&self.met, &BTreeSet::new());
+        tools.wants.extend([Want::Leave(context), Want::Meet(Vec::new(), gone)]);
+        tools.outside.directory.strike(context);
+        tools.outside.hub.close(context, crate::hub::Closed::Forgotten);
     }
 
     /// Whether it is not there any more.
@@ -578,51 +583,11 @@ impl Cell {
 
     /// Sees to it that this node is connected to some of those who take part.
     fn meet(&mut self, roster: &Roster, tools: &mut Tools<'_>) {
-        let me = tools.outside.keys.peer();
-        let mut others: Vec<_> = roster.members().into_keys().chain(roster.replicas()).collect();
-        others.retain(|peer| *peer != me);
-        // Each has others for its nearest, and all of them together hold everybody together.
-        let distance = |peer: &PeerId| -> Vec<u8> {
-            let bytes = peer.as_bytes().iter().zip(me.as_bytes());
-            bytes.map(|(theirs, ours)| theirs ^ ours).collect()
-        };
-        others.sort_by_cached_key(distance);
-        let met: BTreeSet<_> = others.into_iter().take(MOST_MET).collect();
+        let met = nearest(roster, tools.outside.keys.peer());
         let (new, gone) = tools.outside.acquaintances.swap(&self.met, &met);
         self.met = met;
         if !new.is_empty() || !gone.is_empty() {
             tools.wants.push(Want::Meet(new, gone));
         }
-    }
-}
-
-/// Panics where a test wants it to.
-fn fail_if_planted(context: ContextId) {
-    if cfg!(debug_assertions) {
-        let planted = failpoint::global().fire::<bool>(PANICS, Some(&context.to_string()));
-        assert_ne!(planted, Some(true), "failpoint {PANICS}");
-    }
-}
-
-fn is_full(tools: &Tools<'_>) -> bool {
-    tools.outside.reader.health() == Health::Full
-}
-
-/// Whether this node may write, or decide, at this moment.
-fn may_change(entry: &Entry, open: &Open, tools: &Tools<'_>) -> Result<(), Fault> {
-    match tools.outside.reader.health() {
-        Health::Well => {}
-        Health::Full => return Err(Fault::Storage("too little room on the disk".to_owned())),
-        Health::Failed(why) => return Err(Fault::Storage(why)),
-    }
-    if !open.has_replayed() {
-        return Err(Fault::Syncing(State::Replaying));
-    }
-    match state(open, tools.outside.mode) {
-        State::Joining => Err(Fault::Syncing(State::Joining)),
-        State::Quarantined => Err(Fault::Quarantined(
-            entry.facts().why.map(|why| why.to_string()).unwrap_or_default(),
-        )),
-        State::Replaying | State::Ready | State::Rebuilding | State::Left => Ok(()),
     }
 }

@@ -87,10 +87,6 @@ impl drive::Hands<Shard> for Hands {
                 };
                 Begun::new("trim", work, Message::Done("trimmed"))
             }
-            Want::Fail(why) => {
-                tracing::error!(%why, "a context cannot be opened");
-                return None;
-            }
         })
     }
 }

@@ -8,6 +8,7 @@
 //! What one context does to itself stays there: a panic ends what it was about, and the context is loaded again
 //! from the store.
 
+mod broken;
 mod calls;
 mod cell;
 mod doubt;

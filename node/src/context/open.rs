@@ -31,8 +31,6 @@ use crate::sync;
 
 /// What may wait to be said in one session. The desk keeps what it has to say far below that.
 const ORDERS: usize = 1_024;
-/// After how long what the network had no room for is published again.
-const AGAIN_MS: u64 = 50;
 
 /// The time, twice.
 #[derive(Debug, Clone, Copy)]
@@ -182,8 +180,7 @@ impl Open {
     /// When something is to be done at the latest, on the clock that never goes back.
     pub(super) fn wake_ms(&self, at: Moment) -> Option<u64> {
         let desk = self.attends().then(|| self.desk.wake_at_ms(at.steady_ms));
-        let again = (!self.unsent.is_empty()).then(|| at.steady_ms + AGAIN_MS);
-        [desk, again, self.wake_ms].into_iter().flatten().min()
+        [desk, self.unsent.again_ms(), self.wake_ms].into_iter().flatten().min()
     }
 
     fn attends(&self) -> bool {
@@ -202,7 +199,7 @@ impl Open {
         let mut entropy = |bytes: &mut [u8]| tools.dice.fill(bytes);
         let (input, unseen) = (Input::Write { request, reply }, Memory::default());
         let effects = self.replica.handle(input, tools.at.wall_ms, &mut entropy, &unseen);
-        effects.now.into_iter().for_each(|effect| self.perform(effect, tools.outside));
+        effects.now.into_iter().for_each(|effect| self.perform(effect, tools));
     }
 
     /// Takes what happens, and does what follows.
@@ -345,9 +342,11 @@ impl Open {
 
     /// Wakes whoever wants to be.
     pub(super) fn wake(&mut self, tools: &mut Tools<'_>) -> Result<(), ReadError> {
-        for delta in self.unsent.take() {
-            self.publish(delta, tools.outside);
+        for delta in self.unsent.due(tools.at.steady_ms) {
+            self.publish(delta, tools);
         }
+        // Whoever was present long ago takes no room any more.
+        drop(self.board.expire(tools.at.wall_ms));
         let is_due = self.wake_ms.is_some_and(|at_ms| at_ms <= tools.at.steady_ms);
         let tick = is_due.then_some(Todo::Replica(Input::Tick));
         self.go(tick.into_iter().chain([Todo::Desk(Occasion::Moved)]), tools)
@@ -385,7 +384,7 @@ impl Open {
 
     fn carry_out(&mut self, out: Out, tools: &mut Tools<'_>, todo: &mut VecDeque<Todo>) {
         match out {
-            Out::Effect(effect) => self.perform(effect, tools.outside),
+            Out::Effect(effect) => self.perform(effect, tools),
             Out::Action(action) => self.act(action, tools, todo),
             Out::Commit(commit) => self.commit(*commit, tools),
         }
@@ -402,10 +401,11 @@ impl Open {
         tools.wants.push(Want::Commit(self.context, self.life, pen, Box::new(batch), must_sync));
     }
 
-    fn perform(&mut self, effect: Effect, outside: &Outside) {
+    fn perform(&mut self, effect: Effect, tools: &Tools<'_>) {
+        let outside = tools.outside;
         let context = self.context;
         match effect {
-            Effect::Publish(delta) => self.publish(delta, outside),
+            Effect::Publish(delta) => self.publish(delta, tools),
             Effect::Beat(beat) => {
                 let body = Body::Heartbeat(beat);
                 let bytes = Gossip::sign(context, body, &outside.keys).encode();
@@ -423,11 +423,12 @@ impl Open {
         }
     }
 
-    fn publish(&mut self, delta: mangrove_protocol::delta::Delta, outside: &Outside) {
+    fn publish(&mut self, delta: mangrove_protocol::delta::Delta, tools: &Tools<'_>) {
+        let outside = tools.outside;
         let bytes = Gossip::of(&delta, &outside.keys).encode();
         match outside.network.publish(super::topic(self.context), bytes) {
             mangrove_network::Posted::Queued => self.published.push(delta.id()),
-            mangrove_network::Posted::Shed => self.unsent.keep(delta),
+            mangrove_network::Posted::Shed => self.unsent.keep(delta, tools.at.steady_ms),
             mangrove_network::Posted::Closed => {}
         }
     }

@@ -7,7 +7,6 @@ use mangrove_config::feed::Keep;
 use mangrove_network::Network;
 use mangrove_protocol::id::{ContextId, PeerId};
 use mangrove_protocol::keys::NodeKeys;
-use mangrove_protocol::machine::Reason;
 use mangrove_protocol::planted::Planted;
 use mangrove_protocol::replica::{Bounds, Config, Durability, Mode};
 use mangrove_protocol::sync::desk::{self, Room};
@@ -76,8 +75,6 @@ pub(crate) enum Want {
     Forgotten(ContextId, Life, Receipt),
     /// To know when some of a feed is.
     Trimmed(ContextId, Receipt),
-    /// The node cannot go on.
-    Fail(Reason),
 }
 
 /// Those whom this node wants to be connected to, and for how many contexts.

@@ -18,10 +18,10 @@ use mangrove_protocol::request::{Edit, Request};
 use mangrove_protocol::view::{Memory, Registers, Roots};
 
 use super::{Ask, Beginning, Message};
-use crate::directory::State;
+use crate::directory::{MOST_CONTEXTS, State};
 use crate::fault::Fault;
-use crate::handle::{Shown, Terms};
-use crate::house::{House, eventually, put, settings};
+use crate::handle::Shown;
+use crate::house::{House, eventually, put, settings, share};
 use crate::inbox::{Capacity, Config, Gate, Posted, inbox, reply};
 
 const SOON: Duration = Duration::from_secs(20);
@@ -188,14 +188,7 @@ fn a_context_that_is_forgotten_is_gone_also_after_a_restart() {
 fn who_has_left_can_read_and_not_write() {
     let houses = [House::start(1), House::start(2)];
     let (first, second) = (&houses[0], &houses[1]);
-    let context = first.wait(first.node.create("shared")).unwrap();
-    let terms = Terms {
-        role: mangrove_protocol::governance::Role::Writer,
-        lasts: Duration::from_secs(60),
-        uses: 1,
-    };
-    let ticket = first.wait(first.node.invite(context, terms)).unwrap().ticket;
-    second.wait(second.node.join(&ticket, None, SOON)).unwrap();
+    let context = share(&houses);
     second.put(context, "a", "1").unwrap();
     second.wait(second.node.decide(context, Command::Leave)).unwrap();
     until(second, context, State::Left);
@@ -237,14 +230,7 @@ fn damage(house: &House, context: ContextId, key: &str) {
 #[test]
 fn a_state_that_was_damaged_is_found_by_a_peer_and_made_anew() {
     let mut houses = vec![House::start(1), House::start(2)];
-    let context = houses[0].wait(houses[0].node.create("shared")).unwrap();
-    let terms = Terms {
-        role: mangrove_protocol::governance::Role::Writer,
-        lasts: Duration::from_secs(60),
-        uses: 1,
-    };
-    let ticket = houses[0].wait(houses[0].node.invite(context, terms)).unwrap().ticket;
-    houses[1].wait(houses[1].node.join(&ticket, None, SOON)).unwrap();
+    let context = share(&houses);
     houses[0].put(context, "a", "sound").unwrap();
     let same = |houses: &[House]| houses[0].root(context) == houses[1].root(context);
     eventually("equal", SOON, || same(&houses).then_some(()).ok_or_else(|| "not yet".to_owned()));
@@ -373,14 +359,7 @@ fn nothing_is_acknowledged_that_the_disk_did_not_take() {
 #[test]
 fn members_see_who_is_present_until_that_is_long_ago() {
     let houses = [House::start(1), House::start(2)];
-    let context = houses[0].wait(houses[0].node.create("shared")).unwrap();
-    let terms = Terms {
-        role: mangrove_protocol::governance::Role::Writer,
-        lasts: Duration::from_secs(60),
-        uses: 1,
-    };
-    let ticket = houses[0].wait(houses[0].node.invite(context, terms)).unwrap().ticket;
-    houses[1].wait(houses[1].node.join(&ticket, None, SOON)).unwrap();
+    let context = share(&houses);
     eventually("the other sees it", SOON, || {
         // Said again until it is heard, as applications do: the mesh promises nothing.
         let said = houses[0].wait(houses[0].node.present(context, b"typing".to_vec()));
@@ -392,4 +371,36 @@ fn members_see_who_is_present_until_that_is_long_ago() {
     });
     let too_long = houses[0].wait(houses[0].node.present(context, vec![0; 17 * 1024]));
     assert!(matches!(too_long, Err(Fault::Invalid { what: "state", .. })), "{too_long:?}");
+}
+
+#[test]
+fn a_context_whose_beginning_the_disk_did_not_take_is_not_there() {
+    let house = House::start(1);
+    failpoint::global().set_all("store.no_room=true").unwrap();
+    let refused = house.wait(house.node.create("unborn"));
+    assert!(matches!(refused, Err(Fault::Storage(_))), "{refused:?}");
+    assert_eq!(house.node.contexts().len(), 0, "nobody has begun anything");
+    failpoint::global().set_all("store.no_room").unwrap();
+    eventually("it begins", SOON, || {
+        house.wait(house.node.create("born")).map(drop).map_err(|why| why.to_string())
+    });
+    assert_eq!(house.node.contexts().len(), 1);
+}
+
+#[test]
+fn a_node_takes_no_more_contexts_than_there_are_topics_for() {
+    let house = House::start(1);
+    let kept = house.wait(house.node.create("kept")).unwrap();
+    let directory = &house.node.directory;
+    let id = |number: usize| {
+        let mut bytes = [7; 32];
+        bytes[..8].copy_from_slice(&(number as u64).to_le_bytes());
+        ContextId::from_bytes(bytes)
+    };
+    (1..MOST_CONTEXTS).for_each(|number| drop(directory.enter(id(number))));
+    let refused = house.wait(house.node.create("one more"));
+    assert_eq!(refused, Err(Fault::TooMany { most: MOST_CONTEXTS }));
+    house.put(kept, "a", "1").unwrap();
+    directory.strike(id(1));
+    house.wait(house.node.create("one more")).unwrap();
 }

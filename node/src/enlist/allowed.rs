@@ -60,6 +60,21 @@ mod tests {
     use mangrove_protocol::keys::NodeKeys;
 
     use super::*;
+    use crate::inbox::{Capacity, Config, inbox};
+
+    #[test]
+    fn calls_of_strangers_take_no_room() {
+        let [friend, stranger] = [1, 2].map(|number| NodeKeys::from_bytes(&[number; 64]));
+        let allowed = allowed(&settings(Mode::Replica, &[&friend.peer().to_string()])).unwrap();
+        let capacity = Capacity { events: 10, bytes: 1 << 20 };
+        let (applicant, inbox) = inbox(Config { name: Arc::from("test"), capacity, quiet: 100 });
+        let listener = Listener { allowed: allowed.unwrap(), applicant };
+        let wait = || inbox.outlet().view().iter().map(|lane| lane.depth).sum::<usize>();
+        for (keys, expect) in [(&stranger, 0), (&friend, 1), (&stranger, 1)] {
+            listener.hear(Call::sign([1; 16], 1, &[], keys));
+            assert_eq!(wait(), expect);
+        }
+    }
 
     fn settings(mode: Mode, allow: &[&str]) -> Settings {
         let mut settings = Settings::default();

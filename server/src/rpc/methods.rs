@@ -38,11 +38,6 @@ pub(super) async fn call(node: &Handle, method: &str, params: &str) -> Result<Va
         "context.list" => list(node, read(params)?).await,
         "context.get" => get_context(node, read(params)?).await,
         "context.join" => join(node, read(params)?).await,
-        "context.sync" => {
-            let entry = find(node, &read::<OfContext>(params)?)?;
-            node.compare(entry.context()).await?;
-            Ok(json!({}))
-        }
         "context.rebuild" => {
             let entry = find(node, &read::<OfContext>(params)?)?;
             node.rebuild(entry.context()).await?;
