@@ -7,8 +7,9 @@ use camino::Utf8Path;
 use mangrove_config::store::Store as Settings;
 use mangrove_protocol::view::Table;
 use rocksdb::{
-    BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType,
-    DBRecoveryMode, DataBlockIndexType, IteratorMode, LogLevel, Options, ReadOptions,
+    BlockBasedIndexType, BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB,
+    DBCompressionType, DBRecoveryMode, DataBlockIndexType, IteratorMode, LogLevel, Options,
+    ReadOptions,
 };
 
 use crate::cipher::Cipher;
@@ -245,6 +246,12 @@ fn of_family(family: Option<Family>, memory: &Memory, sealed: bool) -> Options {
     table.set_block_cache(&memory.cache);
     table.set_cache_index_and_filter_blocks(true);
     table.set_pin_l0_filter_and_index_blocks_in_cache(true);
+    // What leads to the rows of a large table is longer than what a part of the cache holds, and would be read anew
+    // for each: in parts, those that are used stay.
+    table.set_index_type(BlockBasedIndexType::TwoLevelIndexSearch);
+    table.set_partition_filters(true);
+    table.set_metadata_block_size(4 * 1024);
+    table.set_pin_top_level_index_and_filter(true);
     table.set_bloom_filter(10.0, false);
     table.set_optimize_filters_for_memory(true);
     table.set_block_size(8 * 1024);

@@ -16,6 +16,7 @@ mod crashes;
 mod differential;
 mod feeds;
 mod house;
+mod lookups;
 mod observer;
 mod opening;
 mod power;
