@@ -56,6 +56,9 @@ fn a_context_that_panics_is_loaded_again_and_others_are_not_touched() {
     });
     let seen = house.node.look(&frail, |look| look.entity(Kind::Register, &Key::new("a").unwrap()));
     assert_eq!(seen.unwrap().unwrap().shown, Shown::Value(Value::new(b"\"3\"").unwrap()));
+    // Whoever works on both has gone on all the while.
+    let again = house.node.standing.actors().into_iter().filter(|actor| actor.restarts > 0);
+    assert_eq!(again.map(|actor| actor.name).collect::<Vec<_>>(), Vec::<Arc<str>>::new());
 }
 
 #[test]
