@@ -45,6 +45,10 @@ pub use crate::present::Report;
 use crate::present::{Ending, Screen};
 use crate::session::Session;
 
+/// What a busy hour took goes back to the system once it is quiet, also of what the database took.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// The whole program: reads the arguments and the environment, acts, prints, and says how it went.
 pub fn main() -> ExitCode {
     let typed = env::args_os().collect::<Vec<_>>();

@@ -23,6 +23,10 @@ use mangrove_node::Handle;
 use mangrove_protocol::id::ContextId;
 use tokio::task::JoinSet;
 
+/// As in the program.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 const ROUNDS: usize = 5;
 const FOR: Duration = Duration::from_secs(2);
 

@@ -1,8 +1,9 @@
-//! Forgetting what is old, now and then.
+//! Forgetting what is old, and letting go of memory that nobody needs, now and then.
 
 use std::time::Duration;
 
 use mangrove_config::feed::Keep;
+use mangrove_store::Pens;
 use tokio::time::sleep;
 
 use crate::context;
@@ -10,18 +11,24 @@ use crate::directory::Directory;
 use crate::drive::Ended;
 use crate::stop::Stop;
 
-/// How often it is looked.
-const EVERY: Duration = Duration::from_secs(60);
+/// How often it is looked whether it is quiet.
+const REST: Duration = Duration::from_secs(15);
+/// After how many of those looks it is looked for what is old.
+const FORGET: u32 = 4;
 
-/// Asks those who work on contexts to forget what is old, now and then, until told to stop.
-pub(crate) async fn run((keep, directory): (Keep, Directory), stop: Stop) -> Ended {
+/// Asks the store to let go of memory when it is quiet, and those who work on contexts to forget what is old, now
+/// and then, until told to stop.
+pub(crate) async fn run((keep, directory, pens): (Keep, Directory, Pens), stop: Stop) -> Ended {
+    let mut looks = 0;
     loop {
         tokio::select! {
             biased;
             () = stop.told() => return Ended::Stopped,
-            () = sleep(EVERY) => {}
+            () = sleep(REST) => {}
         }
-        if keep == Keep::Everything {
+        pens.rest();
+        looks = (looks + 1) % FORGET;
+        if keep == Keep::Everything || looks > 0 {
             continue;
         }
         for shard in directory.shards() {

@@ -311,7 +311,8 @@ impl Crew<'_> {
 
     /// The one that forgets what is old.
     fn gc(&self) -> Actor {
-        let kept = (self.outside.keep, self.outside.directory.clone());
+        let Outside { keep, directory, pens, .. } = &self.outside;
+        let kept = (*keep, directory.clone(), pens.clone());
         let here = System::current().arbiter().clone();
         Actor::new("gc", here, move |stop| Box::pin(gc::run(kept.clone(), stop)))
     }

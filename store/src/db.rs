@@ -175,6 +175,15 @@ impl Db {
         Ok(Families { meta: meta?, deltas: deltas?, index: index?, state: state?, feed: feed? })
     }
 
+    /// What a property comes to over all families.
+    pub(crate) fn sum_of(&self, property: &str) -> u64 {
+        let of_family = |family: &Family| {
+            let handle = self.family(*family).ok()?;
+            self.rocks.property_int_value_cf(handle, property).ok()?
+        };
+        Family::ALL.iter().filter_map(of_family).sum()
+    }
+
     pub(crate) fn family_of<T: Table>(&self) -> Result<&ColumnFamily, ReadError> {
         self.family(const { Family::of::<T>() })
     }

@@ -8,7 +8,6 @@ use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
-use crate::schema::Family;
 use crate::shared::Shared;
 
 /// A property of a family: its name in RocksDB, its name here, and what it means.
@@ -41,12 +40,7 @@ impl Collector for Gauges {
         let Some(shared) = self.0.upgrade() else { return Ok(()) };
         let Ok(db) = shared.db() else { return Ok(()) };
         for (property, name, help) in PROPERTIES {
-            let of_family = |family: &Family| {
-                let handle = db.family(*family).ok()?;
-                db.rocks.property_int_value_cf(handle, property).ok()?
-            };
-            let sum: u64 = Family::ALL.iter().filter_map(of_family).sum();
-            let gauge = ConstGauge::new(sum);
+            let gauge = ConstGauge::new(db.sum_of(property));
             let name = format!("store_{name}");
             gauge.encode(encoder.encode_descriptor(&name, help, None, gauge.metric_type())?)?;
         }

@@ -74,6 +74,13 @@ impl Pens {
     pub fn pen(&self, context: ContextId) -> Result<Pen, Taken> {
         Pen::new(&self.shared, &self.queue, context)
     }
+
+    /// To be called now and then. If nothing was written since it was called before, what is still in memory is
+    /// moved to tables, so that the memory can be given back and a start has less to do.
+    pub fn rest(&self) {
+        // Where there is no room for it, it is not quiet.
+        drop(self.queue.try_send(Order::Rest));
+    }
 }
 
 impl Writer {

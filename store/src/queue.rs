@@ -117,6 +117,8 @@ impl Job {
 #[derive(Debug)]
 pub(crate) enum Order {
     Commit(Job),
+    /// Somebody looks whether it is quiet.
+    Rest,
     Stop,
 }
 

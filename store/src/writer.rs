@@ -36,6 +36,8 @@ const MOST_BYTES: usize = 4 * 1024 * 1024;
 /// Room on the disk, beside the log and what is in memory, that there has to be before the database is opened
 /// anew.
 const ROOM_TO_OPEN_MIB: u64 = 16;
+/// Bytes in memory that are moved to tables when it is quiet. Fewer are cheaper to keep than a table is.
+const WORTH_A_TABLE: u64 = 2 * MIB;
 /// So often it is looked whether nobody reads just now, before readers are kept waiting.
 const MOST_PATIENCE: u32 = 50;
 /// How long those who still read are waited for, before it is tried again later.
@@ -70,6 +72,10 @@ pub(crate) struct Thread {
     in_doubt: bool,
     /// How often it may still be tried to find nobody reading.
     patience: u32,
+    /// Commits there had been when it was last looked whether it is quiet.
+    before_rest: u64,
+    /// Bytes there had been written when they were last moved to tables because it was quiet.
+    in_tables: u64,
     /// Held until the database is closed.
     _lock: Lock,
 }
@@ -82,14 +88,30 @@ impl Thread {
     ) -> std::io::Result<(Queue, JoinHandle<()>)> {
         let most = usize::try_from(shared.settings.queue).unwrap_or(usize::MAX);
         let (queue, orders) = mpsc::channel(most);
-        let thread = Self { shared, orders, in_doubt: false, patience: MOST_PATIENCE, _lock: lock };
+        let thread = Self {
+            shared,
+            orders,
+            in_doubt: false,
+            patience: MOST_PATIENCE,
+            before_rest: 0,
+            in_tables: 0,
+            _lock: lock,
+        };
         let builder = std::thread::Builder::new().name("store-writer".to_owned());
         Ok((queue, builder.spawn(move || thread.run())?))
     }
 
     fn run(mut self) {
         let _watch = Watch(Arc::clone(&self.shared));
-        while let Some(Order::Commit(first)) = self.next() {
+        while let Some(order) = self.next() {
+            let first = match order {
+                Order::Commit(first) => first,
+                Order::Rest => {
+                    self.rest();
+                    continue;
+                }
+                Order::Stop => break,
+            };
             let mut bytes = first.asked.changes.bytes();
             let (mut group, mut stops) = (vec![first], false);
             while group.len() < MOST_TOGETHER && bytes < MOST_BYTES && !stops {
@@ -99,6 +121,8 @@ impl Thread {
                         group.push(job);
                     }
                     Ok(Order::Stop) => stops = true,
+                    // It is not quiet.
+                    Ok(Order::Rest) => {}
                     Err(_) => break,
                 }
             }
@@ -108,6 +132,25 @@ impl Thread {
             }
         }
         self.close();
+    }
+
+    /// If it has been quiet, what is in memory is moved to tables, unless it is not worth a table.
+    fn rest(&mut self) {
+        let commits = self.shared.metrics.commits.get();
+        let is_quiet = std::mem::replace(&mut self.before_rest, commits) == commits;
+        let bytes = self.shared.metrics.bytes.get();
+        if !is_quiet || bytes - self.in_tables < WORTH_A_TABLE {
+            return;
+        }
+        let room = self.shared.settings.memory_mib * MIB;
+        if self.shared.pulse.check().is_err() || !self.shared.has_room(room) {
+            return;
+        }
+        let Ok(db) = self.shared.db() else { return };
+        self.in_tables = bytes;
+        if let Err(why) = begin_flush(&db) {
+            tracing::warn!(why, "what was written could not be moved to tables");
+        }
     }
 
     /// The next order. While the disk is full it is looked now and then whether there is room again.
@@ -350,9 +393,19 @@ impl Drop for Watch {
 
 fn flush(db: &Db) -> Result<(), String> {
     db.rocks.flush_wal(true).map_err(|why| why.to_string())?;
+    flush_with(db, &FlushOptions::default())
+}
+
+/// The same, without waiting for it.
+fn begin_flush(db: &Db) -> Result<(), String> {
+    let mut options = FlushOptions::default();
+    options.set_wait(false);
+    flush_with(db, &options)
+}
+
+fn flush_with(db: &Db, options: &FlushOptions) -> Result<(), String> {
     let families = db.families().map_err(|why| why.to_string())?;
-    let flushed = db.rocks.flush_cfs_opt(&families.all(), &FlushOptions::default());
-    flushed.map_err(|why| why.to_string())
+    db.rocks.flush_cfs_opt(&families.all(), options).map_err(|why| why.to_string())
 }
 
 /// The only one who holds it, once all others have let go.

@@ -21,5 +21,6 @@ mod observer;
 mod opening;
 mod power;
 mod replicas;
+mod resting;
 mod room;
 mod sealed;
