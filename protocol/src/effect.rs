@@ -36,8 +36,11 @@ pub enum Input {
         /// In the order in which they came.
         deltas: Vec<Delta>,
     },
-    /// The commit that was asked for is durable.
+    /// The oldest commit on its way is durable.
     Committed,
+    /// Whoever asks by now has been heard. If enough wait, the next commit is made while the one before is on
+    /// its way; otherwise nothing happens.
+    Ahead,
     /// These own deltas went out to the mesh.
     Published(Vec<DeltaId>),
     /// A peer says where it stands.
@@ -268,6 +271,16 @@ pub trait Durable: Debug {}
 pub struct Held(pub(crate) Vec<Effect>);
 
 impl Held {
+    /// Whether there is nothing.
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// What follows comes out with it, and after it.
+    pub fn join(&mut self, next: Self) {
+        self.0.extend(next.0);
+    }
+
     /// Lets it out: the mesh first, then the ears.
     pub fn release(self, _proof: &impl Durable) -> Vec<Effect> {
         self.0
@@ -288,8 +301,12 @@ pub struct Commit {
 /// What came of an input.
 #[derive(Debug, Default)]
 pub struct Effects {
-    /// What is to be written. Until [`Input::Committed`] says that it was, there is no other.
+    /// What is to be written, after all that was handed out before. There are never more than two of which
+    /// [`Input::Committed`] has not said that they were.
     pub commit: Option<Commit>,
+    /// What needs no commit of its own, but derives from the last one that is on its way: it is let out with
+    /// that.
+    pub behind: Held,
     /// What may be done at once: nothing here derives from what is not durable.
     pub now: Vec<Effect>,
     /// When a [`Input::Tick`] is wanted at the latest.

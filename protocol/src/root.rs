@@ -124,6 +124,26 @@ impl Root {
     }
 }
 
+/// Where a fold says which leaves come and go.
+pub trait Leaves {
+    /// A leaf is replaced, either of which may be absent.
+    fn replace(&mut self, before: Option<Leaf<'_>>, after: Option<Leaf<'_>>);
+}
+
+impl Leaves for Root {
+    fn replace(&mut self, before: Option<Leaf<'_>>, after: Option<Leaf<'_>>) {
+        Self::replace(self, before, after);
+    }
+}
+
+/// Of rows that nobody compares: leaves are not looked at.
+#[derive(Debug)]
+pub struct Unsummed;
+
+impl Leaves for Unsummed {
+    fn replace(&mut self, _: Option<Leaf<'_>>, _: Option<Leaf<'_>>) {}
+}
+
 /// The root of exactly these leaves, computed anew.
 pub fn of<'a>(leaves: impl IntoIterator<Item = Leaf<'a>>) -> Root {
     let mut root = Root::empty();

@@ -129,6 +129,12 @@ macro_rules! tables {
                 $(self.$field.is_empty())&&+
             }
 
+            /// Changes what `later` changes too, as that does.
+            pub fn append(&mut self, later: Self) {
+                // Row by row: the whole of what there is is not made anew for a few more.
+                $(self.$field.extend(later.$field);)+
+            }
+
             /// Shows every change.
             pub fn visit(&self, visitor: &mut impl Visitor) {
                 $(for (key, row) in &self.$field {

@@ -264,6 +264,7 @@ impl Cell {
             ask.refuse(match &self.condition {
                 Condition::Quarantined(why) => Fault::Quarantined(why.to_string()),
                 Condition::Closed => Fault::Stopping,
+                Condition::Forgetting => Fault::NoContext(self.context().to_string()),
                 _ => Fault::Syncing(State::Replaying),
             });
             return Ok(());
@@ -291,7 +292,7 @@ impl Cell {
                 reply.send(Ok(()));
             }
             Ask::Present(state, reply) => reply.send(open.present(&state, tools)),
-            Ask::Presence(reply) => reply.send(Ok(open.presence(tools.at))),
+            Ask::Presence(reply) => reply.send(Ok(open.presence.all(tools.at))),
             Ask::Ties(reply) => reply.send(Ok(self.ties())),
             // Whoever has it, has it.
             Ask::Begin(_, _, reply) | Ask::Forget(reply) => reply.send(Ok(())),
@@ -362,7 +363,9 @@ impl Cell {
     }
 
     fn go_on(&mut self, tools: &mut Tools<'_>) -> Result<(), Broken> {
-        if let Condition::Open(open) = &mut self.condition {
+        if let Condition::Open(open) = &mut self.condition
+            && self.forgotten.is_empty()
+        {
             open.go_on(tools)?;
         }
         self.look_back(tools);
@@ -384,7 +387,11 @@ impl Cell {
         match landing {
             Landing::Durable(proof) => {
                 self.tries = 0;
-                open.land(&proof, tools)?;
+                let answered = open.land(&proof, tools)?;
+                // Who forgets it does not wait until nobody wants to write any more.
+                if self.forgotten.is_empty() {
+                    open.follow(answered, tools)?;
+                }
                 self.look_back(tools);
                 Ok(())
             }
@@ -467,7 +474,7 @@ impl Cell {
     /// Forgets it, once nothing is on its way to the disk.
     fn forget(&mut self, tools: &mut Tools<'_>) {
         let is_ready = match &self.condition {
-            Condition::Open(open) => !open.is_in_flight(),
+            Condition::Open(open) => !open.is_writing(),
             Condition::Quarantined(_) => true,
             Condition::Opening | Condition::Forgetting | Condition::Closed => false,
         };
@@ -475,7 +482,7 @@ impl Cell {
             return;
         }
         let pen = match std::mem::replace(&mut self.condition, Condition::Opening) {
-            Condition::Open(open) => open.into_pen(),
+            Condition::Open(open) => open.into_pen(&Fault::NoContext(self.context().to_string())),
             _ => None,
         };
         match pen {

@@ -10,6 +10,7 @@ use mangrove_protocol::view::Batch;
 use mangrove_store::{Health, NotTaken, Pen, Receipt, WriteError};
 use tokio::time::sleep;
 
+use super::flights::Order;
 use super::message::{Landing, Message};
 use super::outside::{Outside, Want};
 use super::shard::Shard;
@@ -33,7 +34,7 @@ impl drive::Hands<Shard> for Hands {
                 };
                 Begun::new("pen", work, fallen)
             }
-            Want::Commit(context, life, pen, batch, must_sync) => {
+            Want::Commit(context, life, pen, Order { batch, must_sync }) => {
                 let fallen = Message::Landed(context, life, Landing::Fell);
                 let work = async move {
                     let landing = commit(&pen, &batch, must_sync).await;

@@ -11,11 +11,15 @@
 mod broken;
 mod calls;
 mod cell;
+#[cfg(test)]
+mod crowded;
 mod doubt;
+mod flights;
 mod hands;
 mod message;
 mod open;
 mod outside;
+mod presence;
 mod shard;
 mod sight;
 mod standing;

@@ -1,14 +1,16 @@
 //! A context that is open: its replica, the desk of its sessions, and what leaves them.
 //!
 //! Both machines look at what is stored at one moment, say what they want, and only when all of it could be read
-//! is anything done. At most one commit is on its way; what derives from it is let out against its proof.
+//! is anything done. One commit is with the store, and one may be made meanwhile, on what that leaves behind; what
+//! derives from a commit is let out against its proof.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use mangrove_protocol::effect::{Commit, Effect, Effects, Held, Input, Note};
-use mangrove_protocol::gossip::{Body, Ephemeral, Message as Gossip, presence};
+use mangrove_protocol::gossip::{Body, Ephemeral, Message as Gossip};
 use mangrove_protocol::id::{ContextId, DeltaId, PeerId};
+use mangrove_protocol::overlay::Layer;
 use mangrove_protocol::replica::memory::Local;
 use mangrove_protocol::replica::{Entropy, Replica};
 use mangrove_protocol::request::{Request, Written};
@@ -20,8 +22,10 @@ use tokio::sync::mpsc;
 
 use super::calls::{Call, Calls};
 use super::doubt::Doubt;
-use super::message::{Life, Message, Orders, Presence, Seat};
+use super::flights::{Flights, Order};
+use super::message::{Life, Message, Orders, Seat};
 use super::outside::{Outside, Want};
+use super::presence::Presents;
 use super::sight::Sight;
 use super::ties::Ties;
 use super::unsent::Unsent;
@@ -62,6 +66,8 @@ enum Out {
     Effect(Effect),
     Action(Action),
     Commit(Box<Commit>),
+    /// It comes out with the last commit that is on its way.
+    Behind(Held),
 }
 
 /// What an open context attends to.
@@ -82,16 +88,17 @@ pub(super) struct Open {
     pen: Arc<Pen>,
     replica: Replica,
     desk: Desk,
-    held: Option<Held>,
-    /// A commit is durable, and the replica is told so once those who ask by now have been heard.
-    is_landed: bool,
+    /// Commits on their way. That one is durable the replica is told once those who ask by then have been heard.
+    flights: Flights,
+    /// A turn comes once those who ask by now have been heard.
+    is_called: bool,
     pub(super) calls: Calls,
     /// Those who wait for the context to be there.
     pub(super) awaited: Vec<Reply<Result<(), Fault>>>,
     streams: BTreeMap<Link, Orders>,
     published: Vec<DeltaId>,
     unsent: Unsent,
-    board: presence::Board,
+    pub(super) presence: Presents,
     pub(super) ties: Ties,
     doubt: Doubt,
     pub(super) local: Local,
@@ -126,14 +133,14 @@ impl Open {
             pen: Arc::new(pen),
             replica,
             desk: Desk::new(tools.outside.desk(context)),
-            held: None,
-            is_landed: false,
+            flights: Flights::default(),
+            is_called: false,
             calls: Calls::default(),
             awaited: Vec::new(),
             streams: BTreeMap::new(),
             published: Vec::new(),
             unsent: Unsent::default(),
-            board: presence::Board::default(),
+            presence: Presents::default(),
             ties: Ties::default(),
             doubt: Doubt::default(),
             local: stored.or(local).unwrap_or_default(),
@@ -163,13 +170,19 @@ impl Open {
         self.stage == Stage::Stopping && !self.is_in_flight() && self.replica.is_idle()
     }
 
-    /// Whether a commit is on its way.
-    pub(super) const fn is_in_flight(&self) -> bool {
-        self.held.is_some() || self.is_landed
+    /// Whether the replica waits for a commit.
+    pub(super) fn is_in_flight(&self) -> bool {
+        self.flights.is_waited_for()
+    }
+
+    /// Whether a commit is with the store.
+    pub(super) fn is_writing(&self) -> bool {
+        self.flights.is_writing()
     }
 
     /// What it is written with, if nobody else holds that.
-    pub(super) fn into_pen(self) -> Option<Pen> {
+    pub(super) fn into_pen(mut self, why: &Fault) -> Option<Pen> {
+        self.calls.fail_all(why);
         Arc::into_inner(self.pen)
     }
 
@@ -200,6 +213,18 @@ impl Open {
         let (input, unseen) = (Input::Write { request, reply }, Memory::default());
         let effects = self.replica.handle(input, tools.at.wall_ms, &mut entropy, &unseen);
         effects.now.into_iter().for_each(|effect| self.perform(effect, tools));
+        // Where enough wait, the next commit is made while this one is written.
+        if !self.is_called && self.replica.may_go_ahead(tools.at.wall_ms) {
+            self.call(tools);
+        }
+    }
+
+    /// Asks for a turn once all who ask by now have been heard. Says whether it will come.
+    fn call(&mut self, tools: &Tools<'_>) -> bool {
+        let go_on = || Message::GoOn(self.context, self.life);
+        let shard = tools.outside.directory.shard(self.context);
+        self.is_called |= shard.is_some_and(|shard| matches!(shard.post(go_on()), Posted::Queued));
+        self.is_called
     }
 
     /// Takes what happens, and does what follows.
@@ -237,6 +262,8 @@ impl Open {
     ) -> Result<Vec<Out>, ReadError> {
         let reading = self.pen.read(&tools.outside.reader)?;
         let sight = Sight::new(&reading, self.context);
+        let first = self.flights.first().unwrap_or_default();
+        let ahead = Layer::new(&sight, &first);
         let Tools { at, dice, .. } = tools;
         let mut entropy = |bytes: &mut [u8]| dice.fill(bytes);
         let (mut outs, mut is_stirred) = (Vec::new(), false);
@@ -246,11 +273,12 @@ impl Open {
             match next {
                 Some(Todo::Replica(input)) => {
                     is_stirred |= stirs(&input);
-                    let Effects { commit, now, wake_at_ms } =
-                        self.replica.handle(input, at.wall_ms, &mut entropy, &sight);
+                    let Effects { commit, behind, now, wake_at_ms } =
+                        self.replica.handle(input, at.wall_ms, &mut entropy, &ahead);
                     self.wake_ms =
                         wake_at_ms.map(|ms| at.steady_ms + ms.saturating_sub(at.wall_ms));
                     now.into_iter().for_each(|effect| self.sort(effect, todo, &mut outs));
+                    outs.extend((!behind.is_empty()).then_some(Out::Behind(behind)));
                     outs.extend(commit.map(|commit| Out::Commit(Box::new(commit))));
                 }
                 Some(Todo::Desk(occasion)) if self.attends() => {
@@ -301,13 +329,17 @@ impl Open {
         None
     }
 
-    /// A commit is durable: what derives from it gets out, and the next one may follow. Who was just answered
-    /// may have asked for more by the time that all are: the next one takes that along.
-    pub(super) fn land(&mut self, proof: &Proof, tools: &mut Tools<'_>) -> Result<(), ReadError> {
+    /// A commit is durable: what derives from it gets out, and the one made ahead of it is handed in. Says how
+    /// many were answered: they may have asked for more by the time that all are.
+    pub(super) fn land(
+        &mut self,
+        proof: &Proof,
+        tools: &mut Tools<'_>,
+    ) -> Result<usize, ReadError> {
         let mut todo = VecDeque::new();
         self.ties.changed(tools.at);
-        let released = self.held.take().unwrap_or_default().release(proof);
-        self.is_landed = true;
+        let (released, next) = self.flights.land(proof);
+        self.hand_in(next, tools);
         let mut outs = Vec::new();
         released.into_iter().for_each(|effect| self.sort(effect, &mut todo, &mut outs));
         let answered = outs.iter().filter(|out| matches!(out, Out::Effect(Effect::Reply { .. })));
@@ -321,23 +353,34 @@ impl Open {
         if !todo.is_empty() {
             self.go(todo, tools)?;
         }
-        let go_on = Message::GoOn(self.context, self.life);
-        let shard = tools.outside.directory.shard(self.context).filter(|_| answered > 1);
-        match shard.map(|shard| shard.post(go_on)) {
-            Some(Posted::Queued) => Ok(()),
-            _ => self.go_on(tools),
+        Ok(answered)
+    }
+
+    /// The next commit may follow: at once, or with what those ask who were just answered.
+    pub(super) fn follow(
+        &mut self,
+        answered: usize,
+        tools: &mut Tools<'_>,
+    ) -> Result<(), ReadError> {
+        match self.is_called || answered > 1 && self.call(tools) {
+            true => Ok(()),
+            false => self.go_on(tools),
         }
     }
 
-    /// The next commit may follow.
+    /// The turn that was asked for.
     pub(super) fn go_on(&mut self, tools: &mut Tools<'_>) -> Result<(), ReadError> {
-        if !std::mem::take(&mut self.is_landed) {
-            return Ok(());
-        }
-        let published = std::mem::take(&mut self.published);
-        let published = (!published.is_empty()).then_some(Input::Published(published));
-        let todo = published.into_iter().chain([Input::Committed]).map(Todo::Replica);
-        self.go(todo.collect::<Vec<_>>(), tools)
+        self.is_called = false;
+        let inputs = match self.flights.take_landed() {
+            0 if self.replica.may_go_ahead(tools.at.wall_ms) => vec![Input::Ahead],
+            0 => return Ok(()),
+            landed => {
+                let published = std::mem::take(&mut self.published);
+                let published = (!published.is_empty()).then_some(Input::Published(published));
+                published.into_iter().chain((0..landed).map(|_| Input::Committed)).collect()
+            }
+        };
+        self.go(inputs.into_iter().map(Todo::Replica), tools)
     }
 
     /// Wakes whoever wants to be.
@@ -345,8 +388,7 @@ impl Open {
         for delta in self.unsent.due(tools.at.steady_ms) {
             self.publish(delta, tools);
         }
-        // Whoever was present long ago takes no room any more.
-        drop(self.board.expire(tools.at.wall_ms));
+        self.presence.expire(tools.at);
         let is_due = self.wake_ms.is_some_and(|at_ms| at_ms <= tools.at.steady_ms);
         let tick = is_due.then_some(Todo::Replica(Input::Tick));
         self.go(tick.into_iter().chain([Todo::Desk(Occasion::Moved)]), tools)
@@ -387,18 +429,22 @@ impl Open {
             Out::Effect(effect) => self.perform(effect, tools),
             Out::Action(action) => self.act(action, tools, todo),
             Out::Commit(commit) => self.commit(*commit, tools),
+            Out::Behind(behind) => self.flights.hold_back(behind),
         }
     }
 
-    fn commit(&mut self, commit: Commit, tools: &mut Tools<'_>) {
-        let Commit { mut batch, must_sync, held } = commit;
+    fn commit(&mut self, mut commit: Commit, tools: &mut Tools<'_>) {
         if std::mem::take(&mut self.is_local_new) {
-            Locals::changes_mut(&mut batch).insert((), Some(self.local.clone()));
+            Locals::changes_mut(&mut commit.batch).insert((), Some(self.local.clone()));
         }
-        debug_assert!(self.held.is_none(), "one commit at a time");
-        self.held = Some(held);
+        let order = self.flights.push(commit);
+        self.hand_in(order, tools);
+    }
+
+    /// Gives the store the commit whose turn it is.
+    fn hand_in(&self, order: Option<Order>, tools: &mut Tools<'_>) {
         let pen = Arc::clone(&self.pen);
-        tools.wants.push(Want::Commit(self.context, self.life, pen, Box::new(batch), must_sync));
+        tools.wants.extend(order.map(|order| Want::Commit(self.context, self.life, pen, order)));
     }
 
     fn perform(&mut self, effect: Effect, tools: &Tools<'_>) {
@@ -490,45 +536,19 @@ impl Open {
         self.desk.links().map(|(_, peer)| peer).collect()
     }
 
-    /// Somebody waits for something to be written.
-    pub(super) fn wait(&mut self, call: Call) -> mangrove_protocol::effect::ReplyTo {
-        self.calls.wait(call)
-    }
-
     /// Tells members how things are with this one.
     pub(super) fn present(&mut self, state: &[u8], tools: &mut Tools<'_>) -> Result<(), Fault> {
-        let (me, at_ms) = (tools.outside.keys.peer(), tools.at.wall_ms);
-        let key = self.replica.keyring().choose(self.replica.roster());
-        let key = key.ok_or(Fault::Syncing(crate::directory::State::Joining))?;
-        let mut nonce = [0; mangrove_protocol::gossip::EPHEMERAL_NONCE_BYTES];
-        tools.dice.fill(&mut nonce);
-        let sealed = presence::seal(state, at_ms, key, (self.context, me), nonce);
-        let why = || "longer than a presence state may be".to_owned();
-        let sealed = sealed.ok_or_else(|| Fault::Invalid { what: "state", why: why() })?;
-        let state = presence::State { at_ms, state: state.to_vec() };
-        self.board.note(me, state, at_ms);
-        let body = Body::Ephemeral(sealed);
-        let bytes = Gossip::sign(self.context, body, &tools.outside.keys).encode();
-        match tools.outside.network.publish(super::topic(self.context), bytes) {
-            mangrove_network::Posted::Queued => Ok(()),
-            mangrove_network::Posted::Shed => Err(Fault::Busy),
-            mangrove_network::Posted::Closed => Err(Fault::Stopping),
-        }
+        self.presence.say(state, &self.replica, tools)
     }
 
     /// A member says how things are with it.
     pub(super) fn hear(&mut self, from: PeerId, said: &Ephemeral, at: Moment) {
-        let Some(key) = self.replica.keyring().get(&said.epoch) else { return };
-        match presence::open(said, key, (self.context, from)) {
-            Ok(state) => drop(self.board.note(from, state, at.wall_ms)),
-            Err(why) => tracing::debug!(context = %self.context, %from, %why, "presence"),
-        }
+        self.presence.hear(from, said, &self.replica, at);
     }
 
-    /// Who is present.
-    pub(super) fn presence(&self, at: Moment) -> Vec<Presence> {
-        let present = self.board.present(at.wall_ms).into_iter();
-        present.map(|(member, state, at_ms)| Presence { member, state, at_ms }).collect()
+    /// Somebody waits for something to be written.
+    pub(super) fn wait(&mut self, call: Call) -> mangrove_protocol::effect::ReplyTo {
+        self.calls.wait(call)
     }
 }
 

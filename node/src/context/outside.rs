@@ -10,10 +10,10 @@ use mangrove_protocol::keys::NodeKeys;
 use mangrove_protocol::planted::Planted;
 use mangrove_protocol::replica::{Bounds, Config, Durability, Mode};
 use mangrove_protocol::sync::desk::{self, Room};
-use mangrove_protocol::view::Batch;
 use mangrove_store::{Pen, Pens, Reader, Receipt};
 use parking_lot::Mutex;
 
+use super::flights::Order;
 use super::message::Life;
 use crate::directory::Directory;
 use crate::drive::Clock;
@@ -64,7 +64,7 @@ pub(crate) enum Want {
     /// The pen of a context, after so long.
     Pen(ContextId, Life, u64),
     /// A batch written.
-    Commit(ContextId, Life, Arc<Pen>, Box<Batch>, bool),
+    Commit(ContextId, Life, Arc<Pen>, Order),
     /// To be where the people of a context meet.
     Enter(ContextId),
     /// To be there no more.

@@ -4,7 +4,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 
 use super::{Origin, RowsMut, Step, Touched, Visible};
 use crate::op::{Key, Op};
-use crate::root::{Leaf, Root};
+use crate::root::{Leaf, Leaves};
 
 /// A counter's row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
@@ -29,7 +29,7 @@ fn leaf(key: &Key, sum: i128) -> Option<Leaf<'_>> {
 /// Applies the operations of one delta on one counter.
 pub(super) fn fold(
     rows: &mut (impl RowsMut + ?Sized),
-    root: &mut Root,
+    root: &mut impl Leaves,
     origin: &Origin,
     group: &[Step<'_>],
 ) -> Option<Visible> {

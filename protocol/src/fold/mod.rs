@@ -16,7 +16,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use crate::clock::Hlc;
 use crate::id::{DeltaId, PeerId};
 use crate::op::{AppEvent, Key, Kind, Op, Payload, Value};
-use crate::root::Root;
+use crate::root::{Leaves, Root};
 pub use counter::Counter;
 pub use refold::{Unfoldable, refold};
 pub use register::Register;
@@ -159,7 +159,7 @@ pub fn apply(
 /// several, one after another, end in the same rows and the same root.
 pub(crate) fn apply_ops<'a>(
     rows: &mut (impl RowsMut + ?Sized),
-    root: &mut Root,
+    root: &mut impl Leaves,
     origin: &Origin,
     ops: impl IntoIterator<Item = (u32, &'a Op)>,
 ) -> Vec<Change> {

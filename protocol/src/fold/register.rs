@@ -5,7 +5,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use super::{Origin, RowsMut, Stamp, Step, Visible};
 use crate::id::PeerId;
 use crate::op::{Key, Op, Value};
-use crate::root::{Leaf, Root};
+use crate::root::{Leaf, Leaves};
 
 /// A register's row.
 #[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
@@ -28,7 +28,7 @@ impl Register {
 /// Applies the operations of one delta on one register.
 pub(super) fn fold(
     rows: &mut (impl RowsMut + ?Sized),
-    root: &mut Root,
+    root: &mut impl Leaves,
     origin: &Origin,
     group: &[Step<'_>],
 ) -> Option<Visible> {

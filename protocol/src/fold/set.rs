@@ -11,7 +11,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use super::{Origin, RowsMut, Step, Touched, Visible};
 use crate::id::DeltaId;
 use crate::op::{Dot, DotDelta, Key, Op, Value};
-use crate::root::{Leaf, Root};
+use crate::root::{Leaf, Leaves};
 
 /// One insert, by the delta that holds it and its index there.
 #[derive(
@@ -90,7 +90,7 @@ impl SetItem {
 /// Applies the operations of one delta on one set.
 pub(super) fn fold(
     rows: &mut (impl RowsMut + ?Sized),
-    root: &mut Root,
+    root: &mut impl Leaves,
     origin: &Origin,
     group: &[Step<'_>],
 ) -> Option<Visible> {

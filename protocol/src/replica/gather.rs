@@ -14,9 +14,9 @@ use crate::overlay::Overlay;
 use crate::request::{
     Condition, Edit, Expect, Fault, Request, RequestId, Traces, Version, is_visible,
 };
-use crate::root::Root;
+use crate::root::Unsummed;
 use crate::seal::TAG_BYTES;
-use crate::view::{Items, View};
+use crate::view::{Batch, Items, View};
 use crate::wire;
 
 /// Bytes that the header may take, with all the parents that it may name.
@@ -26,12 +26,24 @@ const HEADER_ROOM: u64 = 16 * 1024;
 pub(super) const PAYLOAD_ROOM: u64 =
     DELTA_BYTES - HEADER_ROOM - (TAG_BYTES + SIGNATURE_BYTES) as u64;
 
+/// The id of a call, and its fingerprint.
+pub(super) type Named = (RequestId, [u8; 32]);
+
+/// What a call comes to.
+struct Resolved {
+    transaction: Transaction,
+    /// What of it is written.
+    bytes: u64,
+    /// What it changes of what the calls before left behind.
+    changes: Batch,
+}
+
 /// A call that is part of the delta.
 #[derive(Debug)]
 pub(super) struct Gathered {
     pub(super) reply: ReplyTo,
-    pub(super) id: Option<RequestId>,
-    pub(super) fingerprint: [u8; 32],
+    /// The id that it goes by, and what tells it from another under the same one.
+    pub(super) named: Option<Named>,
     /// For each edit what it leaves behind, as long as the delta has no id.
     pub(super) traces: Vec<Option<(Kind, Traces)>>,
     /// Those who asked the same under the same id while this one waited.
@@ -86,17 +98,19 @@ impl<'v, V: View> Gathering<'v, V> {
 
     pub(super) fn add(&mut self, asked: Asked) -> Added {
         let Asked { request, reply } = &asked;
-        let fingerprint = fingerprint(request);
-        if let Some(first) = self.same_id(request) {
-            if first.fingerprint != fingerprint {
+        let named = request.id.clone().map(|id| (id, fingerprint(request)));
+        if let Some((id, fingerprint)) = &named
+            && let Some(first) = self.same_id(id)
+        {
+            if first.named.as_ref().is_none_or(|(_, of)| of != fingerprint) {
                 return Added::No(*reply, Fault::RequestReused);
             }
             first.repeated.push(*reply);
             return Added::Yes;
         }
         match self.judge(request) {
-            Ok(Some(transaction)) => {
-                self.apply(request, *reply, fingerprint, transaction);
+            Ok(Some(resolved)) => {
+                self.take(request, (*reply, named), resolved);
                 Added::Yes
             }
             Ok(None) => Added::Full(asked),
@@ -104,20 +118,20 @@ impl<'v, V: View> Gathering<'v, V> {
         }
     }
 
-    fn same_id(&mut self, request: &Request) -> Option<&mut Gathered> {
-        let at = self.by_id.get(request.id.as_ref()?)?;
+    fn same_id(&mut self, id: &RequestId) -> Option<&mut Gathered> {
+        let at = self.by_id.get(id)?;
         self.calls.get_mut(*at)
     }
 
     /// What a call comes to; `None` if the delta has no room left for it.
-    fn judge(&self, request: &Request) -> Result<Option<Transaction>, Fault> {
+    fn judge(&self, request: &Request) -> Result<Option<Resolved>, Fault> {
         if request.edits.is_empty() {
             return Err(Fault::Empty);
         }
         if let Some(condition) = request.conditions.iter().find(|it| !self.holds(it)) {
             return Err(Fault::Conflict { key: condition.key.clone() });
         }
-        let transaction = self.resolve(request)?;
+        let (transaction, changes) = self.resolve(request)?;
         let ops = u32::try_from(transaction.ops.len()).unwrap_or(u32::MAX);
         let bytes = wire::encode(&(&transaction.ops, &transaction.events)).len() as u64;
         if u64::from(ops) > OPS_PER_DELTA || transaction.events.len() as u64 > OPS_PER_DELTA {
@@ -129,7 +143,7 @@ impl<'v, V: View> Gathering<'v, V> {
         let fits = u64::from(self.ops) + u64::from(ops) <= OPS_PER_DELTA
             && self.events() + transaction.events.len() as u64 <= OPS_PER_DELTA
             && self.bytes + bytes <= PAYLOAD_ROOM;
-        Ok(fits.then_some(transaction))
+        Ok(fits.then_some(Resolved { transaction, bytes, changes }))
     }
 
     fn events(&self) -> u64 {
@@ -146,9 +160,8 @@ impl<'v, V: View> Gathering<'v, V> {
 
     /// What the edits of a call come to. They see what the calls before left behind, and what the
     /// edits before in the same call did.
-    fn resolve(&self, request: &Request) -> Result<Transaction, Fault> {
+    fn resolve(&self, request: &Request) -> Result<(Transaction, Batch), Fault> {
         let mut sight = Overlay::new(&self.scratch);
-        let mut nothing = Root::empty();
         let mut transaction = Transaction::default();
         for edit in &request.edits {
             let first = transaction.ops.len();
@@ -158,36 +171,32 @@ impl<'v, V: View> Gathering<'v, V> {
             }
             let fresh = transaction.ops.get(first..).unwrap_or_default();
             let index = self.ops.saturating_add(u32::try_from(first).unwrap_or(u32::MAX));
-            fold::apply_ops(&mut sight, &mut nothing, &self.origin, (index..).zip(fresh));
+            fold::apply_ops(&mut sight, &mut Unsummed, &self.origin, (index..).zip(fresh));
             if transaction.ops.len() as u64 > OPS_PER_DELTA {
                 return Err(Fault::TooLarge { limit: "opsPerDelta" });
             }
         }
-        Ok(transaction)
+        Ok((transaction, sight.into_batch()))
     }
 
-    fn apply(
+    fn take(
         &mut self,
         request: &Request,
-        reply: ReplyTo,
-        fingerprint: [u8; 32],
-        transaction: Transaction,
+        (reply, named): (ReplyTo, Option<Named>),
+        Resolved { transaction, bytes, changes }: Resolved,
     ) {
-        let mut nothing = Root::empty();
-        let ops = (self.ops..).zip(&transaction.ops);
-        fold::apply_ops(&mut self.scratch, &mut nothing, &self.origin, ops);
+        self.scratch.append(changes);
         let trace = |edit: &Edit| {
             let (kind, key) = edit.entity()?;
             Some((kind, Traces::of(&self.scratch, kind, key)?))
         };
         let traces = request.edits.iter().map(trace).collect();
-        if let Some(id) = &request.id {
+        if let Some((id, _)) = &named {
             self.by_id.insert(id.clone(), self.calls.len());
         }
-        let id = request.id.clone();
-        self.calls.push(Gathered { reply, id, fingerprint, traces, repeated: Vec::new() });
+        self.calls.push(Gathered { reply, named, traces, repeated: Vec::new() });
         self.ops += u32::try_from(transaction.ops.len()).unwrap_or(u32::MAX);
-        self.bytes += wire::encode(&(&transaction.ops, &transaction.events)).len() as u64;
+        self.bytes += bytes;
         self.transactions.push(transaction);
     }
 }

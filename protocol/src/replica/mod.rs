@@ -1,8 +1,9 @@
 //! The machine of one context: everything that can happen to it, and what follows.
 //!
-//! It is stepped by inputs and returns effects. At most one commit is in flight; what comes
-//! meanwhile is gathered, and makes the next step once the commit is durable. Within a step the order
-//! is fixed: what was waiting and can go on, deltas of others, own writes, the heartbeat.
+//! It is stepped by inputs and returns effects. What comes while a commit is on its way is gathered, and
+//! makes the next step once the commit is durable; where many ask at once, the next step is made ahead of
+//! that, on what the commit leaves behind, and what derives from it is held back behind the commit. Within a
+//! step the order is fixed: what was waiting and can go on, deltas of others, own writes, the heartbeat.
 //!
 //! What it keeps in memory is a mirror of rows that the store holds too: the ends of the logs, the
 //! root, its own doings. Per delta it keeps nothing.
@@ -35,7 +36,7 @@ use crate::graph::Cause;
 use crate::id::{ContextId, DeltaId, LogId, PeerId, Tip};
 use crate::keys::NodeKeys;
 use crate::log::LogRow;
-use crate::overlay::Overlay;
+use crate::overlay::{Memo, Overlay};
 use crate::planted::Planted;
 use crate::replica::beat::{Clocks, Rhythm};
 use crate::replica::crowd::Crowd;
@@ -108,6 +109,9 @@ pub struct Bounds {
     pub governance_per_member: usize,
     /// Decisions that wait for their turn.
     pub decisions: usize,
+    /// Writes that have to wait for a step to be made ahead of the commit that is on its way. Where there are
+    /// twice as many, steps take half of them each, so that one is made while the other is written.
+    pub writes_ahead: usize,
 }
 
 impl Default for Bounds {
@@ -123,6 +127,7 @@ impl Default for Bounds {
             logs_per_authority: 64,
             governance_per_member: 16_384,
             decisions: 64,
+            writes_ahead: 24,
         }
     }
 }
@@ -167,20 +172,27 @@ impl Asking {
         if !fits && !alone {
             return Err(asked.reply);
         }
-        self.put(asked);
+        self.bytes = bytes;
+        self.queue.push_back(asked);
         Ok(())
     }
 
-    /// Lets one wait that was taken out before.
-    fn put(&mut self, asked: Asked) {
-        self.bytes = self.bytes.saturating_add(asked.request.bytes());
-        self.queue.push_back(asked);
+    /// Those that were taken out last are the first to have their turn.
+    fn put_back(&mut self, taken: impl DoubleEndedIterator<Item = Asked>) {
+        for asked in taken.rev() {
+            self.bytes = self.bytes.saturating_add(asked.request.bytes());
+            self.queue.push_front(asked);
+        }
     }
 
     fn pop(&mut self) -> Option<Asked> {
         let asked = self.queue.pop_front()?;
         self.bytes = self.bytes.saturating_sub(asked.request.bytes());
         Some(asked)
+    }
+
+    fn len(&self) -> usize {
+        self.queue.len()
     }
 
     fn is_empty(&self) -> bool {
@@ -242,7 +254,10 @@ pub struct Replica {
     clocks: Clocks,
     /// When keys that may be due to somebody are to be handed on.
     tend_at_ms: Option<u64>,
-    in_flight: bool,
+    /// For each commit on its way, how many writes it answers.
+    flights: VecDeque<usize>,
+    /// Writes that the step in the making answers.
+    answered: usize,
     stopping: bool,
     /// What a start has to say once.
     opening: Vec<Effect>,
@@ -265,8 +280,8 @@ impl<V> Step<'_, V> {
 }
 
 impl Replica {
-    /// Takes an input and says what follows. `view` shows every commit that was said to be durable,
-    /// and nothing else.
+    /// Takes an input and says what follows. `view` shows every commit that was handed out, whether it is
+    /// durable by now or not, and nothing else.
     pub fn handle<V: View>(
         &mut self,
         input: Input,
@@ -275,14 +290,15 @@ impl Replica {
         view: &V,
     ) -> Effects {
         let mut effects = Effects { now: std::mem::take(&mut self.opening), ..Effects::default() };
+        let is_turn = matches!(input, Input::Committed | Input::Ahead);
         self.take(input, now_ms, &mut effects.now);
         // Before the step: what a heartbeat tells of is durable.
-        if !self.in_flight && self.rhythm.is_due(now_ms) && !self.stopping {
+        if !self.is_in_flight() && self.rhythm.is_due(now_ms) && !self.stopping {
             effects.now.push(Effect::Beat(self.heartbeat(now_ms, entropy)));
             self.rhythm.beaten(now_ms);
         }
-        if !self.in_flight {
-            effects.commit = self.step(now_ms, entropy, view, &mut effects.now);
+        if !self.is_in_flight() || is_turn && self.may_go_ahead(now_ms) {
+            self.step(now_ms, entropy, view, &mut effects);
         }
         effects.wake_at_ms = self.wake_at_ms(now_ms, view);
         effects
@@ -294,7 +310,25 @@ impl Replica {
         let waiting = !self.asked.is_empty() || !self.arrived.queue.is_empty();
         let waiting = waiting || !self.deciding.is_empty() || !self.stirred.is_empty();
         let rests = if self.stopping { self.own.clean } else { !self.is_rebuilding() };
-        !self.in_flight && !waiting && rests && !self.government.restless
+        !self.is_in_flight() && !waiting && rests && !self.government.restless
+    }
+
+    fn is_in_flight(&self) -> bool {
+        !self.flights.is_empty()
+    }
+
+    /// Whether [`Input::Ahead`] makes the next commit now, while another is on its way.
+    pub fn may_go_ahead(&self, now_ms: u64) -> bool {
+        // A heartbeat, the end and making state anew wait until nothing is on its way.
+        let is_free = !self.rhythm.is_due(now_ms) && !self.stopping && !self.is_rebuilding();
+        self.flights.len() == 1 && self.asked.len() >= self.config.bounds.writes_ahead && is_free
+    }
+
+    /// How many of those who wait have their turn in one step.
+    fn share(&self) -> usize {
+        let all = self.asked.len() + self.flights.iter().sum::<usize>();
+        let is_crowded = all >= self.config.bounds.writes_ahead.saturating_mul(2);
+        if is_crowded { all.div_ceil(2) } else { all }
     }
 
     /// Bytes of deltas that it can be given before it has seen to others.
@@ -321,7 +355,8 @@ impl Replica {
         match input {
             Input::Write { request, reply } => self.ask(request, reply, now),
             Input::Deltas { from, deltas } => self.arrive(from, deltas, now),
-            Input::Committed => self.in_flight = false,
+            Input::Committed => drop(self.flights.pop_front()),
+            Input::Ahead => {}
             Input::Published(deltas) => self.published.extend(deltas),
             Input::Heartbeat { from, beat } => self.hear(from, &beat, now_ms, now),
             Input::Key(key) => self.learnt.push(key),
@@ -371,27 +406,34 @@ impl Replica {
         now_ms: u64,
         entropy: &mut impl Entropy,
         view: &V,
-        now: &mut Vec<Effect>,
-    ) -> Option<Commit> {
-        let mut step = Step { over: Overlay::new(view), held: Vec::new(), now: Vec::new(), now_ms };
+        effects: &mut Effects,
+    ) {
+        let view = Memo::new(view);
+        let mut step =
+            Step { over: Overlay::new(&view), held: Vec::new(), now: Vec::new(), now_ms };
         self.go_on(&mut step, entropy);
         if !step.over.is_empty() {
             self.rhythm.excite(now_ms);
         }
         let was_clean = self.own.clean;
         self.sweep(&mut step);
-        now.append(&mut step.now);
+        effects.now.append(&mut step.now);
+        let answered = std::mem::take(&mut self.answered);
         if step.over.is_empty() {
-            now.append(&mut step.held);
-            return None;
+            match self.is_in_flight() {
+                true => effects.behind = Held(step.held),
+                false => effects.now.append(&mut step.held),
+            }
+            return;
         }
         step.over.put::<Owns>((), self.own.clone());
         step.over.put::<Roots>((), self.root.clone());
-        self.in_flight = true;
+        self.flights.push_back(answered);
         step.held.sort_by_key(rank);
         // A clean end that is taken back by a power loss would bring back a log that others know more of.
         let must_sync = was_clean && !self.own.clean;
-        Some(Commit { batch: step.over.into_batch(), must_sync, held: Held(step.held) })
+        let batch = step.over.into_batch();
+        effects.commit = Some(Commit { batch, must_sync, held: Held(step.held) });
     }
 
     fn go_on<V: View>(&mut self, step: &mut Step<'_, V>, entropy: &mut impl Entropy) {
@@ -490,7 +532,7 @@ impl Replica {
     }
 
     fn wake_at_ms(&self, now_ms: u64, view: &impl View) -> Option<u64> {
-        if self.in_flight {
+        if self.is_in_flight() {
             return None;
         }
         if !self.is_idle() {

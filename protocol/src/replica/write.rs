@@ -25,7 +25,9 @@ impl Replica {
     pub(super) fn answer<V: View>(&mut self, step: &mut Step<'_, V>, entropy: &mut impl Entropy) {
         let mut calls = Vec::new();
         let refusal = self.refusal(step.now_ms);
-        while let Some(asked) = self.asked.pop() {
+        for _ in 0..self.share() {
+            let Some(asked) = self.asked.pop() else { break };
+            self.answered += 1;
             match (self.remembered(step, &asked.request), &refusal) {
                 (Some(answer), _) => reply(step, asked.reply, answer),
                 (None, Some(fault)) => reply(step, asked.reply, Err(fault.clone())),
@@ -79,18 +81,20 @@ impl Replica {
         let origin = Origin { delta: unborn, author, hlc: Hlc::LAST };
         let mut gathering = Gathering::new(&step.over, origin);
         let mut calls = calls.into_iter();
-        let mut refused = Vec::new();
+        let (mut refused, mut full) = (Vec::new(), None);
         for asked in calls.by_ref() {
             match gathering.add(asked) {
                 Added::Yes => {}
                 Added::No(to, fault) => refused.push((to, fault)),
                 Added::Full(asked) => {
-                    self.asked.put(asked);
+                    full = Some(asked);
                     break;
                 }
             }
         }
-        calls.for_each(|asked| self.asked.put(asked));
+        let left = full.into_iter().chain(calls).collect::<Vec<_>>();
+        self.answered = self.answered.saturating_sub(left.len());
+        self.asked.put_back(left.into_iter());
         let (transactions, gathered) = gathering.finish();
         refused.into_iter().for_each(|(to, fault)| reply(step, to, Err(fault)));
         if gathered.is_empty() {
@@ -222,8 +226,9 @@ impl Replica {
             let version = |trace: &Option<(Kind, Traces)>| {
                 trace.map(|(kind, traces)| born(traces, unborn, delta).version(kind))
             };
+            let (id, fingerprint) = call.named.unzip();
             let remembered = Remembered {
-                fingerprint: call.fingerprint,
+                fingerprint: fingerprint.unwrap_or_default(),
                 at_ms: step.now_ms,
                 delta: delta.id(),
                 seq: delta.seq(),
@@ -235,7 +240,7 @@ impl Replica {
             for to in call.repeated {
                 reply(step, to, Ok(remembered.again()));
             }
-            if let Some(id) = call.id {
+            if let Some(id) = id {
                 remember(step, id, remembered);
             }
         }

@@ -32,6 +32,7 @@ enum Event {
     Later { ms: u64 },
     Beat { ahead_ms: u64 },
     Published,
+    Ahead,
     Land,
     Reboot,
     Stop,
@@ -47,6 +48,7 @@ fn any_event() -> impl Strategy<Value = Event> {
         2 => (0..200_000_u64).prop_map(|ms| Event::Later { ms }),
         1 => (0..2_u64).prop_map(|ahead| Event::Beat { ahead_ms: ahead * 100_000 }),
         2 => Just(Event::Published),
+        4 => Just(Event::Ahead),
         6 => Just(Event::Land),
         2 => Just(Event::Reboot),
         1 => Just(Event::Stop),
@@ -65,6 +67,7 @@ fn any_bounds() -> impl Strategy<Value = Bounds> {
                 parked_bytes_per_member,
                 parked_bytes,
                 logs_per_authority: logs,
+                writes_ahead: 1,
                 ..Bounds::default()
             }
         },
@@ -133,6 +136,7 @@ impl Run {
                 return self.out.extend(out);
             }
             Event::Land => Input::Tick,
+            Event::Ahead => Input::Ahead,
             Event::Reboot => return self.crank.reboot(),
             Event::Stop => {
                 let mut out = self.crank.feed(Input::Stop);

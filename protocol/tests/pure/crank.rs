@@ -1,7 +1,7 @@
 //! A replica turned by hand: its inputs, its commits and its restarts, one at a time.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::LazyLock;
 
 use mangrove_protocol::clock::Hlc;
@@ -9,10 +9,11 @@ use mangrove_protocol::delta::{Delta, Draft, Suite, seal_and_sign};
 use mangrove_protocol::effect::{Commit, Durable, Effect, Effects, Input, Note, ReplyTo};
 use mangrove_protocol::id::{ContextId, DeltaId, Incarnation, LogId, Plane, Seq, Tip};
 use mangrove_protocol::op::{Key, Op};
+use mangrove_protocol::overlay::Layer;
 use mangrove_protocol::planted::Planted;
 use mangrove_protocol::replica::{Bounds, Config, Durability, Mode, Replica};
 use mangrove_protocol::request::{Condition, Edit, Fault, Request, RequestId, Written};
-use mangrove_protocol::view::{Memory, Owns, View};
+use mangrove_protocol::view::{Batch, Memory, Owns, View};
 
 use crate::founding::Founding;
 use crate::make::{epoch, key, keys, payload_of, size, value};
@@ -114,6 +115,7 @@ pub(crate) fn boundless() -> Bounds {
         logs_per_authority: usize::MAX,
         governance_per_member: usize::MAX,
         decisions: usize::MAX,
+        writes_ahead: 24,
     }
 }
 
@@ -126,7 +128,7 @@ pub(crate) struct Crank {
     pub(crate) now_ms: u64,
     pub(crate) wake_at_ms: Option<u64>,
     dice: Dice,
-    flight: Option<Commit>,
+    flights: VecDeque<Commit>,
     pub(crate) commits: usize,
 }
 
@@ -149,7 +151,16 @@ impl Crank {
         // Seeded by the node, so that two nodes never mint the same incarnation by accident.
         let seed = u64::from(keys_seed(&config));
         let dice = Dice::new(seed);
-        Self { config, memory, replica, now_ms, wake_at_ms: None, dice, flight: None, commits: 0 }
+        Self {
+            config,
+            memory,
+            replica,
+            now_ms,
+            wake_at_ms: None,
+            dice,
+            flights: VecDeque::new(),
+            commits: 0,
+        }
     }
 
     /// The node with this seed.
@@ -161,29 +172,42 @@ impl Crank {
     pub(crate) fn put(&mut self, input: Input) -> Vec<Effect> {
         let dice = &mut self.dice;
         let mut entropy = |bytes: &mut [u8]| dice.fill(bytes);
-        let effects = self.replica.handle(input, self.now_ms, &mut entropy, &self.memory);
-        let Effects { commit, now, wake_at_ms } = effects;
+        let nothing = Batch::default();
+        let view = self.flights.front().map_or(&nothing, |commit| &commit.batch);
+        let view = Layer::new(&self.memory, view);
+        let is_turn = matches!(input, Input::Committed | Input::Ahead);
+        let effects = self.replica.handle(input, self.now_ms, &mut entropy, &view);
+        let Effects { commit, behind, now, wake_at_ms } = effects;
         self.wake_at_ms = wake_at_ms;
+        if let Some(last) = self.flights.back_mut() {
+            last.held.join(behind);
+            assert!(commit.is_none() || is_turn, "one commit at a time, unless it is made ahead");
+        }
         if let Some(commit) = commit {
-            assert!(self.flight.is_none(), "one commit at a time");
             assert!(!commit.batch.is_empty(), "nothing to write is no commit");
-            self.flight = Some(commit);
+            self.flights.push_back(commit);
+            assert!(self.flights.len() <= 2, "one commit ahead of another at most");
         }
         now
     }
 
     /// Whether the commit in flight is durable only when synced.
     pub(crate) fn must_sync(&self) -> bool {
-        self.flight.as_ref().is_some_and(|commit| commit.must_sync)
+        self.flights.front().is_some_and(|commit| commit.must_sync)
     }
 
     pub(crate) fn is_in_flight(&self) -> bool {
-        self.flight.is_some()
+        !self.flights.is_empty()
     }
 
-    /// The commit in flight is durable: what it held, without telling the replica yet.
+    /// Commits on their way.
+    pub(crate) fn flights(&self) -> usize {
+        self.flights.len()
+    }
+
+    /// The oldest commit in flight is durable: what it held, without telling the replica yet.
     pub(crate) fn land(&mut self) -> Vec<Effect> {
-        let commit = self.flight.take().expect("a commit in flight");
+        let commit = self.flights.pop_front().expect("a commit in flight");
         self.memory.apply(&commit.batch);
         self.commits += 1;
         commit.held.release(&Synced)
@@ -229,7 +253,7 @@ impl Crank {
 
     /// The process ends, and whatever is not durable with it, and starts again.
     pub(crate) fn reboot(&mut self) {
-        self.flight = None;
+        self.flights.clear();
         self.wake_at_ms = None;
         self.replica = Replica::boot(self.config.clone(), self.now_ms, &self.memory);
     }
@@ -245,7 +269,16 @@ impl Crank {
         let replica = Replica::boot(self.config.clone(), self.now_ms, &self.memory);
         let (config, memory, dice) = (self.config.clone(), self.memory.clone(), self.dice.clone());
         let Self { now_ms, commits, .. } = *self;
-        Self { config, memory, replica, now_ms, wake_at_ms: None, dice, flight: None, commits }
+        Self {
+            config,
+            memory,
+            replica,
+            now_ms,
+            wake_at_ms: None,
+            dice,
+            flights: VecDeque::new(),
+            commits,
+        }
     }
 
     /// One call, answered.

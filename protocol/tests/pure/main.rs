@@ -1,6 +1,8 @@
 //! What must hold of the pure rules, whoever calls them: encodings, deltas, seals, folds and roots.
 
 #[cfg(test)]
+mod ahead;
+#[cfg(test)]
 mod anything;
 #[cfg(test)]
 mod attending;

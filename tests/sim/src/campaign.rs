@@ -112,6 +112,8 @@ const LEAST: &[(&str, u64)] = &[
     ("crashes during a start", 20),
     ("ended between commit and publish", 500),
     ("ended before a commit was written", 40),
+    ("commits made ahead", 200),
+    ("ended with a commit made ahead", 4),
     ("published again after a start", 700),
     ("unsynced tail lost", 200),
     ("unsynced tail kept in part", 200),

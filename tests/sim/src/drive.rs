@@ -5,6 +5,7 @@
 use mangrove_protocol::effect::{Commit, Effect, Effects, Held, Input, Note, Reborn, Refused};
 use mangrove_protocol::graph::Cause;
 use mangrove_protocol::id::DeltaId;
+use mangrove_protocol::overlay::Layer;
 use mangrove_protocol::replica::Durability;
 use mangrove_protocol::replica::beat::Heartbeat;
 use mangrove_protocol::sync::desk::Event as Occasion;
@@ -24,16 +25,43 @@ impl World {
         let label = input_label(&input);
         self.trace.note(self.now_ms, spot.node, label, &[]);
         let Some(effects) = self.handle(spot, input, wall_ms) else { return };
-        let Effects { commit, now, wake_at_ms } = effects;
+        let Effects { commit, behind, now, wake_at_ms } = effects;
         for effect in now {
             self.perform(spot, effect);
         }
+        self.hold_back(spot, behind);
         if let Some(commit) = commit {
             self.commit(spot, commit);
         }
         self.schedule_wake(spot, wake_at_ms);
         self.stir(spot);
         self.exit_if_done(spot.node);
+        self.go_ahead(spot, wall_ms);
+    }
+
+    /// What derives from the last commit on its way is let out with it.
+    fn hold_back(&mut self, spot: Spot, behind: Held) {
+        let Some(cell) = self.nodes.get_mut(spot.node).and_then(|node| node.cell(spot.context))
+        else {
+            return;
+        };
+        match (&mut cell.ahead, &mut cell.flight) {
+            (Some((Commit { held, .. }, _)), _)
+            | (None, Flight::Asked { held, .. } | Flight::Written { held, .. }) => {
+                held.join(behind);
+            }
+            // Then there is none of it.
+            (None, Flight::None) => {}
+        }
+    }
+
+    /// Where enough wait for the commit on its way, the next may be made.
+    fn go_ahead(&mut self, spot: Spot, wall_ms: u64) {
+        let cell = self.nodes.get_mut(spot.node).and_then(|node| node.cell(spot.context));
+        let may = cell.is_some_and(|cell| cell.replica.may_go_ahead(wall_ms));
+        if may && self.dice.chance(500) {
+            self.feed(spot, Input::Ahead);
+        }
     }
 
     fn handle(&mut self, spot: Spot, input: Input, wall_ms: u64) -> Option<Effects> {
@@ -44,7 +72,15 @@ impl World {
         cell.begun = true;
         let dice = &mut process.entropy;
         let mut entropy = |bytes: &mut [u8]| dice.fill(bytes);
-        Some(cell.replica.handle(input, wall_ms, &mut entropy, view))
+        Some(match &cell.flight {
+            Flight::Asked { batch, .. } => {
+                let view = Layer::new(view, batch);
+                cell.replica.handle(input, wall_ms, &mut entropy, &view)
+            }
+            Flight::None | Flight::Written { .. } => {
+                cell.replica.handle(input, wall_ms, &mut entropy, view)
+            }
+        })
     }
 
     fn schedule_wake(&mut self, spot: Spot, wake_at_ms: Option<u64>) {
@@ -77,19 +113,28 @@ impl World {
     }
 
     fn commit(&mut self, spot: Spot, commit: Commit) {
-        let Commit { batch, must_sync, held } = commit;
         self.tally.hit("commits");
-        let checked = oracle::step::check(self, spot, &batch);
+        let made_ms = self.wall_ms(spot.node);
+        let cell = self.nodes.get_mut(spot.node).and_then(|node| node.cell(spot.context));
+        let Some(cell) = cell else { return };
+        if matches!(cell.flight, Flight::None) {
+            return self.fly(spot, commit, made_ms);
+        }
+        if cell.ahead.replace((commit, made_ms)).is_some() {
+            self.fail(Some(spot.node), Violation::new("R1", "three commits in flight"));
+        }
+        self.tally.hit("commits made ahead");
+    }
+
+    /// A commit is on its way to the disk.
+    fn fly(&mut self, spot: Spot, Commit { batch, must_sync, held }: Commit, made_ms: u64) {
+        let checked = oracle::step::check(self, spot, &batch, made_ms);
         self.demand(spot.node, checked);
         let after_ms = self.dice.below(self.settings.disk.write_ms + 1);
         let unheard = self.bug == Some(Bug::CleanForEver);
         let Some(node) = self.nodes.get_mut(spot.node) else { return };
         let life = node.life;
         let Some(cell) = node.cell(spot.context) else { return };
-        if !matches!(cell.flight, Flight::None) {
-            self.fail(Some(spot.node), Violation::new("R1", "two commits in flight"));
-            return;
-        }
         cell.flight = Flight::Asked { batch: Box::new(batch), held };
         cell.must_sync = must_sync && !unheard;
         self.after(after_ms, Event::Write { spot, life });
@@ -184,7 +229,11 @@ impl World {
         };
         cell.flight = Flight::None;
         cell.must_sync = false;
+        let ahead = cell.ahead.take();
         self.release(spot, held, proof);
+        if let Some((commit, made_ms)) = ahead {
+            self.fly(spot, commit, made_ms);
+        }
         self.feed(spot, Input::Committed);
     }
 
@@ -281,6 +330,7 @@ const fn input_label(input: &Input) -> &'static str {
         Input::Write { .. } => "> write",
         Input::Deltas { .. } => "> deltas",
         Input::Committed => "> committed",
+        Input::Ahead => "> ahead",
         Input::Published(_) => "> published",
         Input::Heartbeat { .. } => "> heartbeat",
         Input::Key(_) => "> key",

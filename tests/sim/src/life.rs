@@ -178,6 +178,9 @@ impl World {
                     Flight::Asked { .. } => self.tally.hit("ended before a commit was written"),
                     Flight::Written { .. } => self.tally.hit("ended between commit and publish"),
                 }
+                if cell.ahead.is_some() {
+                    self.tally.hit("ended with a commit made ahead");
+                }
             }
         }
         node.life = Life(node.life.0 + 1);
@@ -235,6 +238,7 @@ impl World {
             cells.push(Cell {
                 replica: Replica::boot(config, wall_ms, view),
                 flight: Flight::None,
+                ahead: None,
                 begun: false,
                 must_sync: false,
                 wake_at_ms: None,

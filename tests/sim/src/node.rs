@@ -1,6 +1,6 @@
 //! A node: what survives its process, and the process while there is one.
 
-use mangrove_protocol::effect::Held;
+use mangrove_protocol::effect::{Commit, Held};
 use mangrove_protocol::replica::{Durability, Replica};
 use mangrove_protocol::sync::desk::Desk;
 use mangrove_protocol::view::{Batch, Memory};
@@ -59,6 +59,8 @@ pub(crate) struct Process {
 pub(crate) struct Cell {
     pub(crate) replica: Replica,
     pub(crate) flight: Flight,
+    /// The commit that was made ahead of that, and waits for it; and what the clock of the node showed then.
+    pub(crate) ahead: Option<(Commit, u64)>,
     /// Whether it has taken its first input.
     pub(crate) begun: bool,
     /// Whether the commit in flight counts only once it is synced, whatever the setting says.

@@ -246,6 +246,7 @@ fn bounds(dice: &mut Dice, malice: &Malice) -> Bounds {
         logs_per_authority: if malice.flood.happens() { 24 } else { usual.logs_per_authority },
         governance_per_member: usual.governance_per_member,
         decisions: *dice.pick(&[1, usual.decisions]).unwrap_or(&1),
+        writes_ahead: *dice.pick(&[1, 2, usual.writes_ahead]).unwrap_or(&1),
     }
 }
 
