@@ -4,14 +4,30 @@ use camino::Utf8PathBuf;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{ArgAction, CommandFactory, Parser, Subcommand, ValueEnum};
 
+use crate::apply::ApplyArgs;
 use crate::backup::BackupArgs;
+use crate::blob::BlobArgs;
 use crate::check::CheckArgs;
 use crate::completions::CompletionsArgs;
 use crate::config::ConfigArgs;
+use crate::context::ContextArgs;
+use crate::delete::DeleteArgs;
 use crate::diag::DiagArgs;
+use crate::get::GetArgs;
+use crate::history::HistoryArgs;
+use crate::increment::IncrementArgs;
 use crate::init::InitArgs;
+use crate::invite::InviteArgs;
+use crate::item::ItemArgs;
+use crate::join::JoinArgs;
+use crate::member::MemberArgs;
+use crate::peers::{ConnectArgs, PeerArgs};
+use crate::put::PutArgs;
 use crate::restore::RestoreArgs;
 use crate::run::RunArgs;
+use crate::scan::ScanArgs;
+use crate::token::TokenArgs;
+use crate::watch::WatchArgs;
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -76,6 +92,18 @@ pub(crate) struct Global {
     #[arg(long, global = true, value_name = "SECS", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) timeout: Option<u32>,
 
+    /// Ask the node whose API is here, instead of the one that runs in the home
+    ///
+    /// For commands that ask a node; `mangrove run` takes it as the address to serve at. Needs --token-file.
+    #[arg(long, global = true, value_name = "URL")]
+    pub(crate) api: Option<String>,
+
+    /// Read the token for the node's API from this file
+    ///
+    /// Otherwise from `api.token` in the home.
+    #[arg(long, global = true, value_name = "F")]
+    pub(crate) token_file: Option<Utf8PathBuf>,
+
     /// Read the passphrase of an encrypted home from this file
     ///
     /// Otherwise from the file that $MANGROVE_PASSPHRASE_FILE names, else from systemd's credential
@@ -113,8 +141,45 @@ pub(crate) enum Command {
     Run(RunArgs),
     /// Stop the running node, and wait until it has stopped
     ///
-    /// It finishes what it has first, for as long as node.drain_secs says at most.
+    /// It finishes what it has first, for as long as node.drain_secs says at most. One that is named by --api is told
+    /// to stop, and not waited for.
     Stop,
+    /// Show how the node is, and each of its contexts
+    ///
+    /// What a context waits for, since when, and why, stands below. With --json it is what `node.status` answers.
+    Status,
+    /// Look whether all is well, and say what to do if not
+    ///
+    /// Looks at the home, the disk, the clock, the API, the node and its contexts, whether or not a node runs. Exits 1
+    /// if something is bad.
+    Doctor,
+    /// List the peers that are connected
+    Peers,
+    Connect(ConnectArgs),
+    /// Turn a peer away, also after restarts
+    Ban(PeerArgs),
+    /// Let a peer in again that was turned away
+    Unban(PeerArgs),
+    Context(ContextArgs),
+    Invite(InviteArgs),
+    Join(JoinArgs),
+    Member(MemberArgs),
+    Put(PutArgs),
+    Get(GetArgs),
+    Delete(DeleteArgs),
+    Scan(ScanArgs),
+    Increment(IncrementArgs),
+    /// Insert an item into a set
+    Insert(ItemArgs),
+    /// Remove an item from a set
+    ///
+    /// It stays if somebody inserts it at the same time.
+    Remove(ItemArgs),
+    Apply(ApplyArgs),
+    Watch(WatchArgs),
+    History(HistoryArgs),
+    Blob(BlobArgs),
+    Token(TokenArgs),
     Diag(DiagArgs),
     Backup(BackupArgs),
     Restore(RestoreArgs),
@@ -128,4 +193,22 @@ pub(crate) enum Command {
     Completions(CompletionsArgs),
     /// Print the version
     Version,
+}
+
+impl Command {
+    /// Whether it takes --api and --token-file: those that ask a node do, and to `run` --api means something else.
+    pub(crate) const fn takes_api(&self) -> bool {
+        !matches!(
+            self,
+            Self::Init(_)
+                | Self::Diag(_)
+                | Self::Backup(_)
+                | Self::Restore(_)
+                | Self::Check(_)
+                | Self::Config(_)
+                | Self::Limits
+                | Self::Completions(_)
+                | Self::Version
+        )
+    }
 }

@@ -1,10 +1,12 @@
 //! Why a command failed: what, why, and what to do about it.
 
 use std::fmt;
+use std::mem;
 
 use serde_json::{Value, json};
 
 use crate::exit::Kind;
+use crate::human::printable;
 
 /// More reasons than this do not fit a screen.
 const MAX_REASONS: usize = 8;
@@ -47,10 +49,24 @@ impl Failure {
         self
     }
 
-    /// The same, with more for a program to read.
+    /// The same, with more for a program to read, beside what there is of that.
     #[must_use]
-    pub fn data(self, data: Value) -> Self {
-        Self { data: Some(data), ..self }
+    pub fn data(mut self, data: Value) -> Self {
+        match (&mut self.data, data) {
+            (Some(Value::Object(known)), Value::Object(more)) => known.extend(more),
+            (known, data) => *known = Some(data),
+        }
+        self
+    }
+
+    /// The same, as the reason why something larger has failed.
+    #[must_use]
+    pub fn under(mut self, what: impl Into<String>) -> Self {
+        let why = mem::replace(&mut self.what, what.into());
+        if self.reasons.first().is_none_or(|first| first.why != why) {
+            self.reasons.insert(0, Reason { why, hint: None });
+        }
+        self
     }
 
     /// A configuration that is not in order.
@@ -72,20 +88,33 @@ impl Failure {
         self.kind
     }
 
-    /// The failure as a program reads it.
-    pub fn json(&self) -> Value {
+    /// What failed, without the reasons.
+    pub fn what(&self) -> &str {
+        &self.what
+    }
+
+    /// What failed and why, in one line.
+    pub fn message(&self) -> String {
         let whys = self.reasons.iter().map(|reason| reason.why.as_str());
         let whys = whys.filter(|why| *why != self.what).collect::<Vec<_>>();
-        let message = match whys.as_slice() {
+        match whys.as_slice() {
             [] => self.what.clone(),
             whys => format!("{}: {}", self.what, whys.join("; ")),
-        };
-        let hint = self.reasons.iter().find_map(|reason| reason.hint.as_deref());
+        }
+    }
+
+    /// What to do about it, if that is known.
+    pub fn advice(&self) -> Option<&str> {
+        self.reasons.iter().find_map(|reason| reason.hint.as_deref())
+    }
+
+    /// The failure as a program reads it.
+    pub fn json(&self) -> Value {
         let mut error = json!({
             "code": self.kind.code(),
             "kind": self.kind.name(),
-            "message": message,
-            "hint": hint,
+            "message": self.message(),
+            "hint": self.advice(),
         });
         if let (Some(error), Some(data)) = (error.as_object_mut(), &self.data) {
             error.insert("data".to_owned(), data.clone());
@@ -95,13 +124,14 @@ impl Failure {
 
     /// The failure as a person reads it, within one screen.
     pub fn text(&self, paint: impl Fn(&str) -> String) -> String {
-        let mut text = format!("{} {}\n", paint("error:"), self.what);
+        let shown = |text: &str| text.split('\n').map(printable).collect::<Vec<_>>().join("\n  ");
+        let mut text = format!("{} {}\n", paint("error:"), shown(&self.what));
         for reason in self.reasons.iter().take(MAX_REASONS) {
             if reason.why != self.what {
-                text.push_str(&format!("  {}\n", reason.why.replace('\n', "\n  ")));
+                text.push_str(&format!("  {}\n", shown(&reason.why)));
             }
             if let Some(hint) = &reason.hint {
-                text.push_str(&format!("    {} {hint}\n", paint("hint:")));
+                text.push_str(&format!("    {} {}\n", paint("hint:"), shown(hint)));
             }
         }
         let more = self.reasons.len().saturating_sub(MAX_REASONS);
@@ -131,5 +161,19 @@ mod tests {
         assert_eq!(failure.text(str::to_owned), "error: no home at /x\n    hint: make one\n");
         let message = failure.json().pointer("/error/message").cloned();
         assert_eq!(message, Some(json!("no home at /x")));
+    }
+
+    #[test]
+    fn a_failure_becomes_the_reason_of_a_larger_one() {
+        let inner = || Failure::new(Kind::TooLarge, "the value is too long");
+        let outer = inner().hint("cut it").data(json!({ "a": 1 })).under("line 7 is not written");
+        let outer = outer.data(json!({ "b": 2 }));
+        let text = "error: line 7 is not written\n  the value is too long\n    hint: cut it\n";
+        assert_eq!(outer.text(str::to_owned), text);
+        assert_eq!(outer.json().pointer("/error/data"), Some(&json!({ "a": 1, "b": 2 })));
+        let text = Failure::new(Kind::Busy, "a\x1b[2J").because("b\nc").text(str::to_owned);
+        assert_eq!(text, "error: a\\u{1b}[2J\n  b\n  c\n", "a terminal obeys none of it");
+        let outer = inner().because("it is").under("nothing is written");
+        assert_eq!(outer.message(), "nothing is written: the value is too long; it is");
     }
 }

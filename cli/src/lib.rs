@@ -7,27 +7,53 @@
 //! It will never hold a rule of the protocol, and never write to standard output what a program
 //! reading it did not ask for: logs and notes go to standard error.
 
+mod apply;
 mod args;
 mod backup;
+mod blob;
 mod check;
+mod client;
 mod completions;
 mod config;
+mod confirm;
+mod context;
+mod delete;
 mod diag;
+mod doctor;
 mod exit;
 mod failure;
+mod field;
+mod get;
+mod history;
 mod home;
+mod human;
+mod increment;
 mod init;
+mod invite;
+mod item;
+mod join;
 mod limits;
 mod logging;
+mod member;
+mod paint;
 mod passphrase;
+mod peers;
 mod present;
+mod put;
 mod restore;
 mod run;
 mod running;
+mod scan;
 mod session;
+mod span;
+mod status;
 mod stop;
 mod store;
+mod token;
+mod value;
 mod version;
+mod watch;
+mod write;
 
 use std::env;
 use std::ffi::OsString;
@@ -77,11 +103,25 @@ fn act(typed: &[OsString], environment: Environment) -> Outcome {
     };
     let armed = arm_failpoints(&environment);
     let session = armed.and_then(|()| Session::new(args.global, environment));
-    let outcome = session.and_then(|session| match args.command {
-        Command::Run(args) => run::run(&args, &session).map(Outcome::Ended),
-        command => report(command, &session).map(Outcome::Done),
+    let outcome = session.and_then(|session| {
+        refuse_api(&args.command, &session)?;
+        match args.command {
+            Command::Run(args) => run::run(&args, &session).map(Outcome::Ended),
+            Command::Watch(args) => watch::run(&args, &session).map(Outcome::Ended),
+            command => report(command, &session).map(Outcome::Done),
+        }
     });
     outcome.unwrap_or_else(Outcome::Failed)
+}
+
+/// Refuses to name a node to a command that asks none.
+fn refuse_api(command: &Command, session: &Session) -> Result<(), Failure> {
+    let is_named = session.api.is_some() || session.token_file.is_some();
+    if command.takes_api() || !is_named {
+        return Ok(());
+    }
+    Err(Failure::new(Kind::Usage, "this command asks no node by its API")
+        .hint("leave out --api and --token-file"))
 }
 
 fn arm_failpoints(environment: &Environment) -> Result<(), Failure> {
@@ -101,9 +141,37 @@ fn report(command: Command, session: &Session) -> Result<Report, Failure> {
         Command::Check(args) => check::run(&args, session),
         Command::Stop => stop::run(session),
         Command::Diag(args) => diag::run(&args, session),
-        Command::Run(_) => Err(Failure::new(Kind::Internal, "running gives no report")),
+        Command::Doctor => Ok(doctor::run(session)),
         Command::Limits => Ok(limits::run()),
         Command::Completions(args) => Ok(completions::run(&args)),
         Command::Version => Ok(version::run()),
+        command => ask(&command, session),
+    }
+}
+
+/// Commands that ask a node.
+fn ask(command: &Command, session: &Session) -> Result<Report, Failure> {
+    match command {
+        Command::Status => status::run(session),
+        Command::Peers => peers::list(session),
+        Command::Connect(args) => peers::connect(args, session),
+        Command::Ban(args) => peers::ban(args, session),
+        Command::Unban(args) => peers::unban(args, session),
+        Command::Context(args) => context::run(args, session),
+        Command::Invite(args) => invite::run(args, session),
+        Command::Join(args) => join::run(args, session),
+        Command::Member(args) => member::run(args, session),
+        Command::Put(args) => put::run(args, session),
+        Command::Get(args) => get::run(args, session),
+        Command::Delete(args) => delete::run(args, session),
+        Command::Scan(args) => scan::run(args, session),
+        Command::Increment(args) => increment::run(args, session),
+        Command::Insert(args) => item::insert(args, session),
+        Command::Remove(args) => item::remove(args, session),
+        Command::Apply(args) => apply::run(args, session),
+        Command::History(args) => history::run(args, session),
+        Command::Token(args) => token::run(args, session),
+        Command::Blob(args) => Err(blob::run(args)),
+        _ => Err(Failure::new(Kind::Internal, "this command gives no report")),
     }
 }

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
+use std::ops::ControlFlow;
 use std::process::ExitCode;
 
 use mangrove_config::Environment;
@@ -10,6 +11,7 @@ use serde_json::{Value, json};
 use crate::Outcome;
 use crate::exit::Kind;
 use crate::failure::Failure;
+use crate::paint::{Paint, Tone};
 use crate::session::{Session, Voice};
 
 /// What a command has to say when it is done.
@@ -18,17 +20,31 @@ pub struct Report {
     text: String,
     json: Value,
     asked_for: bool,
+    remark: Option<String>,
+    ending: Ending,
 }
 
 impl Report {
     /// What was asked for.
     pub fn answer(text: impl Into<String>, json: Value) -> Self {
-        Self { text: text.into(), json, asked_for: true }
+        Self { text: text.into(), json, asked_for: true, remark: None, ending: Ending(0) }
     }
 
     /// A note on what was done; `--quiet` keeps it back.
     pub fn note(text: impl Into<String>, json: Value) -> Self {
-        Self { text: text.into(), json, asked_for: false }
+        Self { asked_for: false, ..Self::answer(text, json) }
+    }
+
+    /// The same, with something beside it for whoever reads the text, on standard error.
+    #[must_use]
+    pub(crate) fn remark(self, remark: impl Into<String>) -> Self {
+        Self { remark: Some(remark.into()), ..self }
+    }
+
+    /// The same, after which the process returns this.
+    #[must_use]
+    pub(crate) fn ending(self, ending: Ending) -> Self {
+        Self { ending, ..self }
     }
 }
 
@@ -52,12 +68,42 @@ impl Stream {
             Voice::Text => out(text),
         };
         match said {
-            Err(why) if why.kind() != io::ErrorKind::BrokenPipe => {
-                Err(Failure::new(Kind::Internal, "cannot write to standard output").because(why))
-            }
+            Err(why) if why.kind() != io::ErrorKind::BrokenPipe => Err(unwritten(&why)),
             _ => Ok(()),
         }
     }
+
+    /// Says something that was asked for, as a line of JSON where that was wanted. It is over once nobody reads it.
+    pub(crate) fn item(&self, text: &str, json: &Value) -> Result<ControlFlow<()>, Failure> {
+        let said = match self.0 {
+            Voice::Json => out(&format!("{json}\n")),
+            Voice::Quiet | Voice::Text => out(text),
+        };
+        match said {
+            Ok(()) => Ok(ControlFlow::Continue(())),
+            Err(why) if why.kind() == io::ErrorKind::BrokenPipe => Ok(ControlFlow::Break(())),
+            Err(why) => Err(unwritten(&why)),
+        }
+    }
+}
+
+fn unwritten(why: &io::Error) -> Failure {
+    Failure::new(Kind::Internal, "cannot write to standard output").because(why)
+}
+
+/// Tells whoever looks on what goes on beside what was asked for. Whoever does not see it misses nothing.
+pub(crate) fn notice(session: &Session, text: &str) {
+    if !session.is_quiet {
+        err(text).ok();
+    }
+}
+
+/// Asks whoever sits at the terminal, and returns the line that is typed.
+pub(crate) fn ask(question: &str) -> io::Result<String> {
+    err(question)?;
+    let mut answer = String::new();
+    io::stdin().read_line(&mut answer)?;
+    Ok(answer)
 }
 
 /// Columns of text, each as wide as its widest cell, two spaces apart.
@@ -97,6 +143,13 @@ impl Bar {
         }
     }
 
+    /// Shows this instead of how much of it is done, where that is not known.
+    pub(crate) fn tell(&self, text: &str) {
+        if self.is_shown {
+            err(&format!("\r\x1b[2K{} {text}", self.what)).ok();
+        }
+    }
+
     /// Leaves the line empty.
     pub(crate) fn clear(&self) {
         if self.is_shown {
@@ -109,7 +162,7 @@ impl Bar {
 pub(crate) struct Screen {
     json: bool,
     quiet: bool,
-    color: bool,
+    paint: Paint,
 }
 
 impl Screen {
@@ -128,7 +181,7 @@ impl Screen {
         Self {
             json: has("--json"),
             quiet: has("--quiet"),
-            color: color("always") || (auto && !color("never")),
+            paint: Paint::when(color("always") || (auto && !color("never"))),
         }
     }
 
@@ -136,7 +189,10 @@ impl Screen {
     /// `head` does, is no failure.
     pub(crate) fn show(&self, outcome: Outcome) -> ExitCode {
         let (printed, code) = match outcome {
-            Outcome::Done(report) => (self.report(&report), ExitCode::SUCCESS),
+            Outcome::Done(report) => {
+                let Ending(code) = report.ending;
+                (self.report(&report), ExitCode::from(code))
+            }
             Outcome::Ended(Ending(code)) => (Ok(()), ExitCode::from(code)),
             Outcome::Failed(failure) => (self.failure(&failure), failure.kind().exit_code()),
             Outcome::Clap(error) if error.use_stderr() => {
@@ -155,14 +211,20 @@ impl Screen {
         match (self.json, self.quiet && !report.asked_for) {
             (true, _) => out(&document(&report.json)),
             (false, true) => Ok(()),
-            (false, false) => out(&report.text),
+            (false, false) => {
+                out(&report.text)?;
+                match &report.remark {
+                    Some(remark) if !self.quiet => err(remark),
+                    _ => Ok(()),
+                }
+            }
         }
     }
 
     fn failure(&self, failure: &Failure) -> io::Result<()> {
         match self.json {
             true => out(&document(&failure.json())),
-            false => err(&failure.text(|word| self.red(word))),
+            false => err(&failure.text(|word| self.paint.paint(Tone::Bad, word))),
         }
     }
 
@@ -183,11 +245,7 @@ impl Screen {
 
     fn styled(&self, error: &clap::Error) -> String {
         let text = error.render();
-        if self.color { text.ansi().to_string() } else { text.to_string() }
-    }
-
-    fn red(&self, word: &str) -> String {
-        if self.color { format!("\x1b[1;31m{word}\x1b[0m") } else { word.to_owned() }
+        if self.paint.is_on() { text.ansi().to_string() } else { text.to_string() }
     }
 }
 

@@ -12,7 +12,7 @@ use mangrove_node::diagnostics::LogFilter;
 use mangrove_node::warden::{Exit, Manner, Phase, log_panics};
 use mangrove_node::{Handle, Node, Setup, StartError};
 use mangrove_protocol::ticket::Ticket;
-use mangrove_server::{Listener, Token};
+use mangrove_server::{Listener, Tokens};
 use serde_json::json;
 
 use crate::exit::Kind;
@@ -95,7 +95,7 @@ fn go(
     }
     let data_key = store::data_key(session)?;
     let keys = home::keys(&session.home, data_key.as_ref())?;
-    let token = token(session)?;
+    let tokens = tokens(session)?;
     // What the stage of the API has of the time for stopping.
     let grace = Duration::from_secs(settings.node.drain_secs * 3 / 13);
     let home = session.home.clone();
@@ -112,7 +112,7 @@ fn go(
         if !tickets.is_empty() {
             node.join(tickets);
         }
-        match serve(&mut node, listener, token, (session, grace)) {
+        match serve(&mut node, listener, tokens, (session, grace)) {
             Ok(()) => Ok(node.run().await),
             Err(failure) => {
                 node.handle.stop();
@@ -129,12 +129,12 @@ fn go(
 fn serve(
     node: &mut Node,
     listener: Listener,
-    token: Token,
+    tokens: Tokens,
     (session, grace): (&Session, Duration),
 ) -> Result<(), Failure> {
     let handle = node.handle.clone();
-    let serving = listener.serve(handle.clone(), token, grace).map_err(|why| unserved(&why))?;
-    let api = format!("http://{}", serving.address());
+    let serving = listener.serve(handle.clone(), tokens, grace).map_err(|why| unserved(&why))?;
+    let api = serving.url();
     let (stopper, ended) = serving.split();
     let standing = node.warden.standing();
     node.warden.alarm(async move {
@@ -205,11 +205,16 @@ fn settings(args: &RunArgs, session: &Session) -> Result<Settings, Failure> {
     Ok(session.resolve_given(given)?.settings)
 }
 
-fn token(session: &Session) -> Result<Token, Failure> {
+fn tokens(session: &Session) -> Result<Tokens, Failure> {
     let path = session.home.token_file();
     let failed = || Failure::new(Kind::Storage, format!("cannot read the API's token in {path}"));
     let text = fs::read_to_string(&path).map_err(|why| failed().because(why))?;
-    Token::new(&text).ok_or_else(|| failed().because("the file is empty"))
+    if text.trim().is_empty() {
+        return Err(failed().because("the file is empty"));
+    }
+    Tokens::open(&session.home.tokens_file(), &text).map_err(|why| {
+        Failure::new(Kind::Storage, "cannot read the tokens of the API").because(why)
+    })
 }
 
 fn unserved(why: &mangrove_server::StartError) -> Failure {

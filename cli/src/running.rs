@@ -17,7 +17,7 @@ use crate::home::write_secret;
 use crate::session::Session;
 
 /// How long a node is waited for, if nothing else is said.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How often it is looked whether a node has ended.
 const LOOK: Duration = Duration::from_millis(10);
@@ -58,6 +58,14 @@ impl Announcement {
 pub(crate) fn process(home: &Home) -> Option<Pid> {
     let node = fs::read_to_string(home.node_file()).ok()?;
     pid(&serde_json::from_str(&node).ok()?).filter(|pid| is_running(*pid))
+}
+
+/// Where the API of the node that runs in a home is, if one does.
+pub(crate) fn api(home: &Home) -> Option<String> {
+    let node = fs::read_to_string(home.node_file()).ok()?;
+    let node = serde_json::from_str::<Value>(&node).ok()?;
+    pid(&node).filter(|pid| is_running(*pid))?;
+    Some(node.get("api")?.as_str()?.to_owned())
 }
 
 /// The process that something tells of itself.

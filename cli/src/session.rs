@@ -7,11 +7,13 @@ use std::time::Duration;
 use camino::{Utf8Path, Utf8PathBuf};
 use mangrove_config::file::Source;
 use mangrove_config::{Environment, Home, Override, Resolved, Sources};
+use rustix::termios::tcgetwinsize;
 
 use crate::args::{Color, Global};
 use crate::exit::Kind;
 use crate::failure::Failure;
 use crate::home::format;
+use crate::paint::{Look, Paint};
 
 /// How a command speaks while it runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +51,14 @@ pub(crate) struct Session {
     pub(crate) timeout: Option<Duration>,
     /// Whether progress is to be shown.
     pub(crate) shows_progress: bool,
+    /// Whether nothing is to be said but what was asked for.
+    pub(crate) is_quiet: bool,
+    /// What answers are written for.
+    pub(crate) look: Look,
+    /// Where the node's API is, if that was said.
+    pub(crate) api: Option<String>,
+    /// Where the token for it lies, if that was said.
+    pub(crate) token_file: Option<Utf8PathBuf>,
     current: Utf8PathBuf,
     overrides: Vec<Override>,
 }
@@ -70,6 +80,11 @@ impl Session {
         let overrides = global.settings.into_iter().map(given).collect();
         let shows_progress = !global.json && !global.quiet && io::stderr().is_terminal();
         let is_plain = !matches!(environment.get("NO_COLOR"), Ok(None));
+        let paint = Paint::when(match global.color {
+            Color::Always => true,
+            Color::Auto => !is_plain && io::stdout().is_terminal(),
+            Color::Never => false,
+        });
         Ok(Self {
             home,
             passphrase_file: global.passphrase_file,
@@ -83,9 +98,18 @@ impl Session {
             timeout: global.timeout.map(|secs| Duration::from_secs(u64::from(secs))),
             environment,
             shows_progress,
+            is_quiet: global.quiet,
+            look: Look { paint, columns: columns() },
+            api: global.api,
+            token_file: global.token_file,
             current,
             overrides,
         })
+    }
+
+    /// Whether programs are spoken to.
+    pub(crate) fn speaks_json(&self) -> bool {
+        self.voice == Voice::Json
     }
 
     /// A folder that was named, from the folder in which the program runs.
@@ -116,6 +140,12 @@ impl Session {
         let sources = Sources { file, environment, overrides: self.overrides.clone() };
         sources.resolve().map_err(|error| Failure::config(&error))
     }
+}
+
+/// How wide the terminal is that standard output goes to, if it goes to one.
+fn columns() -> Option<usize> {
+    let size = tcgetwinsize(io::stdout()).ok()?;
+    Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
 }
 
 fn current_folder() -> Result<Utf8PathBuf, Failure> {

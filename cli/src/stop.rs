@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::client::Client;
 use crate::exit::Kind;
 use crate::failure::Failure;
 use crate::present::Report;
@@ -10,6 +11,10 @@ use crate::running::{diagnose, has_ended, pid};
 use crate::session::Session;
 
 pub(crate) fn run(session: &Session) -> Result<Report, Failure> {
+    if session.api.is_some() {
+        let done = Client::open(session)?.call("node.stop", &json!({}))?;
+        return Ok(Report::note("stopping\n", done));
+    }
     let answer = diagnose(session, "stop")?;
     let within = session.timeout.unwrap_or(STOPPING);
     match serde_json::from_str(&answer).ok().and_then(|told| pid(&told)) {

@@ -17,17 +17,20 @@
 //! the house, starts nothing, and never talks to anybody.
 
 pub mod address;
+pub mod certificate;
 pub mod document;
 pub mod environment;
 pub mod error;
 pub mod failpoint;
 pub mod feed;
 pub mod file;
+pub mod host;
 pub mod identity;
 pub mod log;
 pub mod nearest;
 pub mod network;
 pub mod node;
+pub mod origin;
 pub mod paths;
 pub mod peer;
 pub mod replica;

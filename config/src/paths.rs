@@ -78,6 +78,11 @@ impl Home {
         self.root.join("api.token")
     }
 
+    /// The other tokens, as hashes.
+    pub fn tokens_file(&self) -> Utf8PathBuf {
+        self.root.join("tokens.json")
+    }
+
     /// The database.
     pub fn store_folder(&self) -> Utf8PathBuf {
         self.root.join("store")

@@ -58,6 +58,7 @@ impl Settings {
     pub fn validate(&self) -> Vec<(&'static str, Unfit)> {
         let rules = [
             self.plaintext(),
+            self.half_a_certificate(),
             self.twice(),
             self.same_port(),
             self.nameless_bootstrap(),
@@ -70,13 +71,24 @@ impl Settings {
 
     fn plaintext(&self) -> Option<(&'static str, Unfit)> {
         let address = self.server.listen;
-        let exposed = !address.is_loopback() && !self.server.allow_plaintext;
+        let is_open = self.server.certificate().is_none() && !self.server.allow_plaintext;
+        let exposed = !address.is_loopback() && is_open;
         exposed.then(|| {
             let why = format!("{address} can be reached by other machines, without TLS");
-            let hint = "listen on 127.0.0.1, or set server.allow_plaintext = true if the network \
-                        between them is yours";
+            let hint = "listen on 127.0.0.1, name a certificate in server.tls, or set \
+                        server.allow_plaintext = true if the network between them is yours";
             ("server.listen", Unfit::new(why).hint(hint))
         })
+    }
+
+    fn half_a_certificate(&self) -> Option<(&'static str, Unfit)> {
+        let (missing, other) = match (self.server.tls.path(), self.server.tls_key.path()) {
+            (Some(_), None) => ("server.tls_key", "server.tls"),
+            (None, Some(_)) => ("server.tls", "server.tls_key"),
+            _ => return None,
+        };
+        let why = format!("nothing is named, though {other} is");
+        Some((missing, Unfit::new(why).hint("a certificate and its key go together")))
     }
 
     fn twice(&self) -> Option<(&'static str, Unfit)> {
@@ -131,6 +143,9 @@ mod tests {
         check(&[("server", "listen", "0.0.0.0:2770")], &[("server.listen", why)]);
         let asked = [("server", "listen", "0.0.0.0:2770"), ("server", "allow_plaintext", "true")];
         check(&asked, &[]);
+        let key = ("server", "tls_key", "/k.pem");
+        check(&[("server", "listen", "0.0.0.0:2770"), ("server", "tls", "/c.pem"), key], &[]);
+        check(&[key], &[("server.tls", "nothing is named, though server.tls_key is")]);
         check(&[("server", "listen", "[::1]:2770")], &[]);
     }
 

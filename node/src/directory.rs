@@ -12,11 +12,13 @@ use mangrove_protocol::governance::{Role, Roster};
 use mangrove_protocol::id::{ContextId, EpochId, PeerId};
 use mangrove_protocol::limits::CONTEXTS_PER_NODE;
 use mangrove_protocol::sync::Hello;
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
 
-use crate::context;
+use crate::context::{self, Presence};
 use crate::inbox::Outlet;
 
+/// Words of members that are kept for somebody who listens and is slow.
+const PRESENCE: usize = 64;
 /// Contexts that a node may have.
 #[expect(clippy::cast_possible_truncation, reason = "it is small")]
 pub(crate) const MOST_CONTEXTS: usize = CONTEXTS_PER_NODE as usize;
@@ -119,6 +121,7 @@ pub struct Entry {
     context: ContextId,
     topic: Topic,
     facts: watch::Sender<Facts>,
+    presence: broadcast::Sender<Presence>,
 }
 
 impl Entry {
@@ -140,6 +143,17 @@ impl Entry {
     /// The same, as it changes.
     pub fn watch(&self) -> watch::Receiver<Facts> {
         self.facts.subscribe()
+    }
+
+    /// What members say they are at, from now on. Who is slow misses some, which come again.
+    pub fn presence(&self) -> broadcast::Receiver<Presence> {
+        self.presence.subscribe()
+    }
+
+    /// A member is at something else, or at nothing any more, where its state is empty.
+    pub(crate) fn appear(&self, presence: Presence) {
+        // Nobody may be listening.
+        self.presence.send(presence).ok();
     }
 
     pub(crate) fn tell(&self, change: impl FnOnce(&mut Facts)) {
@@ -227,7 +241,8 @@ impl Directory {
     pub(crate) fn enter(&self, context: ContextId) -> Arc<Entry> {
         let fresh = || {
             let facts = watch::Sender::new(Facts::unknown(context));
-            Arc::new(Entry { context, topic: Topic::of(context), facts })
+            let presence = broadcast::Sender::new(PRESENCE);
+            Arc::new(Entry { context, topic: Topic::of(context), facts, presence })
         };
         let entry = Arc::clone(&self.0.contexts.entry(context).or_insert_with(fresh));
         self.0.topics.insert(entry.topic, Arc::clone(&entry));

@@ -49,12 +49,16 @@ pub mod warden;
 pub use arbiters::Arbiters;
 pub use budget::{Budget, Permit};
 pub use cause::EventId;
-pub use context::{Presence, Tie};
+pub use context::{Compared, Presence, Tie};
 pub use error::{Refused, StartError, Unanswered};
 pub use fault::{Fault, RETRY};
 pub use handle::{Handle, Readiness};
+pub use hub::Since;
+/// What the server tells of the network.
+pub use mangrove_network::{Fault as PeerFault, PeerView};
 /// What the server needs of the store, which it never meets itself.
 pub use mangrove_store::ReadError;
+pub use mangrove_store::backup::Backup;
 pub use mangrove_store::feed::Cursor;
 pub use start::{Node, Setup, block_on, open};
 pub use stop::Stop;

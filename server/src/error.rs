@@ -2,6 +2,8 @@
 
 use std::net::SocketAddr;
 
+use camino::Utf8PathBuf;
+
 /// Why the API is not served.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -19,6 +21,14 @@ pub enum StartError {
         address: SocketAddr,
         /// What the system says.
         why: std::io::Error,
+    },
+    /// The certificate cannot be used. Mend what the settings name.
+    #[error("{path} cannot be used for TLS: {why}")]
+    Certificate {
+        /// The file.
+        path: Utf8PathBuf,
+        /// What is wrong with it.
+        why: String,
     },
     /// The system does not give what a server needs.
     #[error("the API cannot be served: {0}")]

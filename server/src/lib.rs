@@ -7,13 +7,19 @@
 //! It will never hold state of its own beyond sockets and tokens, never answer before the node has,
 //! and never listen where another machine can reach it unless it was told to.
 
+mod access;
 pub mod canonical;
 mod error;
-mod health;
+mod http;
+mod listen;
+mod methods;
 mod rpc;
+mod shape;
+mod site;
+mod socket;
 mod start;
-mod token;
+mod tls;
 
+pub use access::{Access, Tokens, TokensError};
 pub use error::StartError;
 pub use start::{Listener, Serving, Stopper};
-pub use token::Token;

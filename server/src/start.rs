@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
@@ -13,9 +13,10 @@ use mangrove_config::server::Server as Settings;
 use mangrove_node::Handle;
 use tokio::task::AbortHandle;
 
+use crate::access::Tokens;
 use crate::error::StartError;
-use crate::health;
-use crate::token::Token;
+use crate::http::{Door, Ending, origins, routes};
+use crate::tls::Certificate;
 
 /// Threads that answer.
 const WORKERS: usize = 2;
@@ -31,19 +32,24 @@ const IDLE: Duration = Duration::from_secs(60);
 pub struct Listener {
     listener: TcpListener,
     address: SocketAddr,
+    certificate: Option<Certificate>,
 }
 
 /// A server that answers.
 #[derive(Debug)]
 pub struct Serving {
     address: SocketAddr,
+    is_sealed: bool,
     handle: ServerHandle,
     running: rt::task::JoinHandle<io::Result<()>>,
+    ending: Ending,
 }
 
 impl Listener {
     /// Listens where the settings say.
     pub fn bind(settings: &Settings) -> Result<Self, StartError> {
+        let named = settings.certificate();
+        let certificate = named.map(|(chain, key)| Certificate::read(chain, key)).transpose()?;
         let address = settings.listen.socket();
         let refused = |why: io::Error| match why.kind() {
             io::ErrorKind::AddrInUse => StartError::InUse(address),
@@ -52,28 +58,41 @@ impl Listener {
         };
         let listener = TcpListener::bind(address).map_err(refused)?;
         let address = listener.local_addr().map_err(refused)?;
-        Ok(Self { listener, address })
+        Ok(Self { listener, address, certificate })
     }
 
     /// Answers from now on. Requests in progress have so long to end in once it is stopped. Within
     /// `mangrove_node::block_on`.
-    pub fn serve(self, node: Handle, token: Token, grace: Duration) -> Result<Serving, StartError> {
-        let Self { listener, address } = self;
-        let (node, token) = (Data::new(node), Data::new(token));
-        let app = move || {
-            App::new().app_data(node.clone()).app_data(token.clone()).configure(health::routes)
-        };
+    pub fn serve(
+        self,
+        node: Handle,
+        tokens: Tokens,
+        grace: Duration,
+    ) -> Result<Serving, StartError> {
+        let Self { listener, address, certificate } = self;
+        let (ending, settings) = (Ending::new(), node.settings().server.clone());
+        let door = Data::new(Door::new(node, tokens, ending.clone()));
+        let app =
+            move || App::new().wrap(origins(&settings)).configure(|config| routes(&door, config));
         let server = HttpServer::new(app)
             .workers(WORKERS)
             .max_connections(CONNECTIONS / WORKERS)
             .client_request_timeout(HEAD)
             .keep_alive(IDLE)
             .shutdown_timeout(grace.as_secs().max(1))
-            .disable_signals()
-            .listen(listener)
-            .map_err(StartError::System)?
-            .run();
-        Ok(Serving { address, handle: server.handle(), running: rt::spawn(server) })
+            .disable_signals();
+        let is_sealed = certificate.is_some();
+        let server = match certificate {
+            None => server.listen(listener),
+            Some(certificate) => {
+                let config = certificate.config()?;
+                rt::spawn(followed(certificate, ending.clone()));
+                server.listen_rustls_0_23(listener, config)
+            }
+        };
+        let server = server.map_err(StartError::System)?.run();
+        let (handle, running) = (server.handle(), rt::spawn(server));
+        Ok(Serving { address, is_sealed, handle, running, ending })
     }
 }
 
@@ -83,10 +102,23 @@ impl Serving {
         self.address
     }
 
+    /// Where programs on this machine find it.
+    pub fn url(&self) -> String {
+        let scheme = if self.is_sealed { "https" } else { "http" };
+        let mut address = self.address;
+        // It listens everywhere, and so here.
+        match address.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
+            IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+            _ => {}
+        }
+        format!("{scheme}://{address}")
+    }
+
     /// How it is stopped, and what tells that it has ended by itself.
     pub fn split(self) -> (Stopper, impl Future<Output = String>) {
-        let Self { handle, running, .. } = self;
-        let stopper = Stopper { handle, running: running.abort_handle() };
+        let Self { handle, running, ending, .. } = self;
+        let stopper = Stopper { handle, running: running.abort_handle(), ending };
         let ended = async {
             match running.await {
                 Ok(Ok(())) => "the server of the API has ended".to_owned(),
@@ -98,16 +130,26 @@ impl Serving {
     }
 }
 
+/// Reads a certificate again when it changes, until the server stops.
+async fn followed(certificate: Certificate, ending: Ending) {
+    tokio::select! {
+        () = ending.told() => {}
+        () = certificate.follow() => {}
+    }
+}
+
 /// What stops a server.
 #[derive(Debug, Clone)]
 pub struct Stopper {
     handle: ServerHandle,
     running: AbortHandle,
+    ending: Ending,
 }
 
 impl Stopper {
     /// Takes no more requests, and waits for the answers of those there are.
     pub async fn drain(self) {
+        self.ending.tell();
         self.handle.stop(true).await;
     }
 

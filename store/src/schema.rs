@@ -100,6 +100,11 @@ impl Number {
         self.0.to_be_bytes()
     }
 
+    /// Where all its keys lie: from the first of these on, and before the second.
+    pub(crate) fn all(self) -> (Vec<u8>, Vec<u8>) {
+        (self.prefix().to_vec(), after(&self.prefix()).unwrap_or_else(|| vec![u8::MAX; 96]))
+    }
+
     /// What all keys of one of its tables begin with.
     pub(crate) fn table<T: Table>(self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(96);

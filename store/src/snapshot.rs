@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use mangrove_protocol::delta::Delta;
 use mangrove_protocol::id::{ContextId, DeltaId};
 use mangrove_protocol::view::{Table, View};
-use rocksdb::{DBRawIterator, ReadOptions};
+use rocksdb::{DBRawIterator, Range, ReadOptions};
 
 use crate::contexts::ContextRow;
 use crate::db::Db;
@@ -111,6 +111,15 @@ impl<'r> Snapshot<'r> {
         first.extend(begins);
         let past = after(&first);
         Rows::new(self, (first, past), direction)
+    }
+
+    /// Bytes of this context in the files of the database, about. What was not put into a file yet is not counted.
+    pub fn bytes(&self) -> Result<u64, ReadError> {
+        let (from, until) = self.context.all();
+        let ranges = [Range::new(&from, &until)];
+        let families = self.db.families()?.all();
+        let sizes = families.map(|family| self.db.rocks.get_approximate_sizes_cf(family, &ranges));
+        Ok(sizes.iter().flatten().sum())
     }
 
     fn options(&self) -> ReadOptions {

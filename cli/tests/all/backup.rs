@@ -70,7 +70,7 @@ fn a_home_that_is_lost_comes_back_from_its_backup() {
     let home = place.init();
     live(&home, None);
     let made = place.run(&["backup", "B", "--home", "X", "--json"]).succeeded().json();
-    assert_eq!((&made["contexts"], &made["dir"]), (&1.into(), &place.path("B").as_str().into()));
+    assert_eq!(made["contexts"], 1);
     place.run(&["backup", "B", "--home", "X"]).succeeded();
     let restored = place.run(&["restore", "B", "--home", "Y", "--json"]).succeeded().json();
     for name in ["node.key", "config.toml", "home.toml"] {

@@ -3,10 +3,16 @@
 #![expect(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 
 mod backup;
+mod client;
 mod config;
+mod doctor;
 mod documents;
 mod init;
 mod node;
 mod output;
+mod refusals;
 mod run;
+mod running;
+mod sharing;
+mod streams;
 mod tour;

@@ -166,7 +166,7 @@ fn a_rule_between_settings_is_reported_where_the_value_was_given() {
         "[server]\nlisten = \"0.0.0.0:2770\"\n",
         &[
             "config.toml:2:1: server.listen: 0.0.0.0:2770 can be reached by other machines, without TLS \
-           (listen on 127.0.0.1, or set server.allow_plaintext = true if the network between them is \
+           (listen on 127.0.0.1, name a certificate in server.tls, or set server.allow_plaintext = true if the network between them is \
            yours)",
         ],
     );

@@ -184,7 +184,7 @@ impl Cell {
             }
             Message::Ephemeral(_, from, said) => {
                 if let Condition::Open(open) = &mut self.condition {
-                    open.hear(from, &said, tools.at);
+                    open.hear(from, &said, tools);
                 }
             }
             Message::Reach(_, peer, is_there) => {
@@ -287,10 +287,7 @@ impl Cell {
                 open.go([Todo::Replica(Input::Rebuild)], tools)?;
                 reply.send(Ok(()));
             }
-            Ask::Compare(reply) => {
-                open.go([Todo::Desk(Occasion::Wanted(None))], tools)?;
-                reply.send(Ok(()));
-            }
+            Ask::Compare(reply) => open.compare(reply, tools)?,
             Ask::Present(state, reply) => reply.send(open.present(&state, tools)),
             Ask::Presence(reply) => reply.send(Ok(open.presence.all(tools.at))),
             Ask::Ties(reply) => reply.send(Ok(self.ties())),

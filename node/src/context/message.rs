@@ -13,6 +13,7 @@ use mangrove_protocol::sync::{self, Link};
 use mangrove_store::{Pen, Proof, WriteError};
 use tokio::sync::mpsc;
 
+use super::comparing::Compared;
 use super::ties::Tie;
 use crate::fault::Fault;
 use crate::inbox::Reply;
@@ -67,8 +68,8 @@ pub(crate) enum Ask {
     Begin(Beginning, Option<String>, Reply<Result<(), Fault>>),
     /// To make state anew from the log.
     Rebuild(Reply<Result<(), Fault>>),
-    /// To compare with whoever can be reached.
-    Compare(Reply<Result<(), Fault>>),
+    /// To compare with whoever can be reached, and to know what came of it.
+    Compare(Reply<Result<Compared, Fault>>),
     /// To have the context no more.
     Forget(Reply<Result<(), Fault>>),
     /// To tell members how things are with this one, until it says otherwise.
@@ -278,9 +279,9 @@ impl Ask {
             Self::Decide(_, reply) => reply.send(Err(why)),
             Self::Begin(_, _, reply)
             | Self::Rebuild(reply)
-            | Self::Compare(reply)
             | Self::Forget(reply)
             | Self::Present(_, reply) => reply.send(Err(why)),
+            Self::Compare(reply) => reply.send(Err(why)),
             Self::Presence(reply) => reply.send(Err(why)),
             Self::Ties(reply) => reply.send(Err(why)),
         }

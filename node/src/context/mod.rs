@@ -11,6 +11,7 @@
 mod broken;
 mod calls;
 mod cell;
+mod comparing;
 #[cfg(test)]
 mod crowded;
 mod doubt;
@@ -31,6 +32,7 @@ mod unsent;
 use mangrove_protocol::gossip::Topic;
 use mangrove_protocol::id::ContextId;
 
+pub use comparing::Compared;
 pub(crate) use hands::Hands;
 pub use message::Presence;
 pub(crate) use message::{Ask, Beginning, Heard, Message, Seat};

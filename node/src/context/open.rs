@@ -15,12 +15,13 @@ use mangrove_protocol::replica::memory::Local;
 use mangrove_protocol::replica::{Entropy, Replica};
 use mangrove_protocol::request::{Request, Written};
 use mangrove_protocol::sync::desk::{Action, Desk, Event as Occasion};
-use mangrove_protocol::sync::{Link, Offence};
+use mangrove_protocol::sync::{Link, Message as Word, Offence};
 use mangrove_protocol::view::{Locals, Memory, Owns, Table, View};
 use mangrove_store::{Pen, Proof, ReadError};
 use tokio::sync::mpsc;
 
 use super::calls::{Call, Calls};
+use super::comparing::{Compared, Comparing};
 use super::doubt::Doubt;
 use super::flights::{Flights, Order};
 use super::message::{Life, Message, Orders, Seat};
@@ -100,6 +101,7 @@ pub(super) struct Open {
     unsent: Unsent,
     pub(super) presence: Presents,
     pub(super) ties: Ties,
+    comparing: Comparing,
     doubt: Doubt,
     pub(super) local: Local,
     is_local_new: bool,
@@ -142,6 +144,7 @@ impl Open {
             unsent: Unsent::default(),
             presence: Presents::default(),
             ties: Ties::default(),
+            comparing: Comparing::default(),
             doubt: Doubt::default(),
             local: stored.or(local).unwrap_or_default(),
             is_local_new,
@@ -321,7 +324,10 @@ impl Open {
     /// What the desk wants: of the replica, or of the world.
     fn heed(&mut self, action: Action, todo: &mut VecDeque<Todo>) -> Option<Out> {
         let input = match action {
-            Action::Deliver(from, deltas) => Input::Deltas { from, deltas },
+            Action::Deliver(from, deltas) => {
+                self.comparing.received(from, deltas.len());
+                Input::Deltas { from, deltas }
+            }
             Action::Agreed(with) => Input::Agreed { with },
             action => return Some(Out::Action(action)),
         };
@@ -388,7 +394,7 @@ impl Open {
         for delta in self.unsent.due(tools.at.steady_ms) {
             self.publish(delta, tools);
         }
-        self.presence.expire(tools.at);
+        self.presence.expire(self.context, tools);
         let is_due = self.wake_ms.is_some_and(|at_ms| at_ms <= tools.at.steady_ms);
         let tick = is_due.then_some(Todo::Replica(Input::Tick));
         self.go(tick.into_iter().chain([Todo::Desk(Occasion::Moved)]), tools)
@@ -491,6 +497,10 @@ impl Open {
                 }
             }
             Action::Send(link, message) => {
+                let to = self.desk.links().find(|(of, _)| *of == link).map(|(_, peer)| peer);
+                if let (Some(peer), Word::Batch { deltas }) = (to, &message) {
+                    self.comparing.sent(peer, deltas.len());
+                }
                 let sent = self.streams.get(&link).is_some_and(|to| to.try_send(message).is_ok());
                 // Of one that is gone already nobody has to be told.
                 if !sent && self.streams.remove(&link).is_some() {
@@ -498,7 +508,10 @@ impl Open {
                 }
             }
             Action::Close(link) => drop(self.streams.remove(&link)),
-            Action::Ended(peer, ending) => self.ties.ended(peer, ending, &self.replica, tools.at),
+            Action::Ended(peer, ending) => {
+                self.ties.ended(peer, ending, &self.replica, tools.at);
+                self.comparing.ended(peer, ending, self.desk.links().next().is_none());
+            }
             Action::Later(peer) => {
                 tracing::warn!(context = %self.context, %peer, "the peer holds what a later program wrote: this node needs an upgrade");
                 if let Some(entry) = tools.outside.directory.get(&self.context) {
@@ -531,7 +544,22 @@ impl Open {
         }
     }
 
-    /// Whether what a peer wrote is more than this program knows.
+    /// Compares with whoever can be reached.
+    pub(super) fn compare(
+        &mut self,
+        reply: Reply<Result<Compared, Fault>>,
+        tools: &mut Tools<'_>,
+    ) -> Result<(), ReadError> {
+        if tools.reach.is_empty() {
+            let why = "no other node that has this context can be reached".to_owned();
+            reply.send(Err(Fault::Unreachable(why)));
+            return Ok(());
+        }
+        self.comparing.wait(reply);
+        self.go([Todo::Desk(Occasion::Wanted(None))], tools)
+    }
+
+    /// The peers that notes are being compared with.
     pub(super) fn compared(&self) -> Vec<PeerId> {
         self.desk.links().map(|(_, peer)| peer).collect()
     }
@@ -542,8 +570,8 @@ impl Open {
     }
 
     /// A member says how things are with it.
-    pub(super) fn hear(&mut self, from: PeerId, said: &Ephemeral, at: Moment) {
-        self.presence.hear(from, said, &self.replica, at);
+    pub(super) fn hear(&mut self, from: PeerId, said: &Ephemeral, tools: &Tools<'_>) {
+        self.presence.hear(from, said, (&self.replica, tools));
     }
 
     /// Somebody waits for something to be written.

@@ -14,7 +14,7 @@ use mangrove_protocol::machine::Event;
 use mangrove_protocol::op::{Key, Kind, Value};
 use mangrove_protocol::overlay::Overlay;
 use mangrove_protocol::replica::beat::Heartbeat;
-use mangrove_protocol::request::{Edit, Request};
+use mangrove_protocol::request::{self, Edit, Request};
 use mangrove_protocol::view::{Memory, Registers, Roots};
 
 use super::{Ask, Beginning, Message};
@@ -373,7 +373,8 @@ fn members_see_who_is_present_until_that_is_long_ago() {
         is_there.then_some(()).ok_or_else(|| format!("{seen:?}"))
     });
     let too_long = houses[0].wait(houses[0].node.present(context, vec![0; 17 * 1024]));
-    assert!(matches!(too_long, Err(Fault::Invalid { what: "state", .. })), "{too_long:?}");
+    let limit = request::Fault::TooLarge { limit: "presenceBytes" };
+    assert_eq!(too_long, Err(Fault::Unwritten(limit)));
 }
 
 #[test]

@@ -119,7 +119,13 @@ fn a_replica_keeps_what_it_cannot_read_and_gives_it_to_a_member() {
 
     // It has no key, no state and no root, and what it is asked to write it does not.
     assert_eq!(keys(&keeper, context), 0);
-    let range = Range { kind: Kind::Register, prefix: String::new(), after: None, limit: 9 };
+    let range = Range {
+        kind: Kind::Register,
+        prefix: String::new(),
+        after: None,
+        limit: 9,
+        reverse: false,
+    };
     assert_eq!(keeper.node.look(&context, |look| look.entities(&range)), Ok(vec![]));
     assert_eq!((keeper.root(context), count(&keeper, context)), (Root::empty().digest(), 0));
     assert!(keeper.put(context, "a", "1").is_err());

@@ -8,7 +8,8 @@ use mangrove_protocol::op::{Key, Kind, Value};
 use mangrove_protocol::ordered::Ordered;
 use mangrove_protocol::replica::Parked;
 use mangrove_protocol::request::Version;
-use mangrove_protocol::view::{Counters, Heads, Items, Owns, Registers, Roots, Sets};
+use mangrove_protocol::seal::EpochKey;
+use mangrove_protocol::view::{Counters, Heads, Items, Keys, Owns, Registers, Roots, Sets};
 use mangrove_store::feed::Cursor;
 use mangrove_store::{Direction, ReadError, Snapshot};
 
@@ -19,7 +20,7 @@ use crate::handle::Handle;
 /// A context as it was at one moment.
 #[derive(Debug)]
 pub struct Look<'r> {
-    seen: &'r Snapshot<'r>,
+    pub(super) seen: &'r Snapshot<'r>,
     /// What is known of it.
     pub facts: Facts,
 }
@@ -63,6 +64,8 @@ pub struct Range {
     pub after: Option<Key>,
     /// As many at most.
     pub limit: usize,
+    /// From the last key to the first.
+    pub reverse: bool,
 }
 
 /// What state comes to.
@@ -140,18 +143,25 @@ impl Look<'_> {
         Ok(items)
     }
 
-    /// Entities in the order of their keys; one more than asked for is not looked at.
+    /// Entities in the order of their keys, or from the last to the first; one more than asked for is not looked at.
     pub fn entities(&self, range: &Range) -> Result<Vec<Entity>, ReadError> {
-        let prefix = Key::new(&range.prefix).ok();
-        let from = match (&range.after, &prefix) {
-            (Some(after), _) if after.as_str() >= range.prefix.as_str() => Bound::Excluded(after),
-            (_, Some(prefix)) => Bound::Included(prefix),
-            // No key is that long.
-            (_, None) => return Ok(Vec::new()),
+        // No key begins with what is longer than any.
+        let Ok(first) = Key::new(&range.prefix) else { return Ok(Vec::new()) };
+        let end = past(&range.prefix).and_then(|end| Key::new(&end).ok());
+        let end = end.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
+        let after = range.after.as_ref().map(|after| after.as_str());
+        let bounds = match (range.reverse, &range.after) {
+            (false, Some(key)) if after >= Some(first.as_str()) => (Bound::Excluded(key), end),
+            (true, Some(key))
+                if past(&range.prefix).as_deref().is_none_or(|end| key.as_str() < end) =>
+            {
+                (Bound::Included(&first), Bound::Excluded(key))
+            }
+            _ => (Bound::Included(&first), end),
         };
-        let keys = self.keys(range.kind, (from, Bound::Unbounded), &range.prefix);
+        let direction = if range.reverse { Direction::Reverse } else { Direction::Forward };
         let mut found = Vec::new();
-        for key in keys {
+        for key in self.keys(range.kind, bounds, direction) {
             if found.len() >= range.limit {
                 break;
             }
@@ -160,30 +170,20 @@ impl Look<'_> {
         Ok(found)
     }
 
-    /// The keys of a kind that begin so, whether or not there is something to be seen.
+    /// The keys of a kind, whether or not there is something to be seen.
     fn keys<'s>(
         &'s self,
         kind: Kind,
         bounds: (Bound<&Key>, Bound<&Key>),
-        prefix: &'s str,
+        direction: Direction,
     ) -> Box<dyn Iterator<Item = Result<Key, ReadError>> + 's> {
-        let forward = Direction::Forward;
-        let begins = move |read: &Result<Key, ReadError>| {
-            read.as_ref().map_or(true, |key| key.as_str().starts_with(prefix))
-        };
+        fn key<T>(row: Result<(Key, T), ReadError>) -> Result<Key, ReadError> {
+            row.map(|(key, _)| key)
+        }
         match kind {
-            Kind::Register => {
-                let rows = self.seen.rows::<Registers>(bounds, forward);
-                Box::new(rows.map(|row| row.map(|(key, _)| key)).take_while(begins))
-            }
-            Kind::Counter => {
-                let rows = self.seen.rows::<Counters>(bounds, forward);
-                Box::new(rows.map(|row| row.map(|(key, _)| key)).take_while(begins))
-            }
-            Kind::Set => {
-                let rows = self.seen.rows::<Sets>(bounds, forward);
-                Box::new(rows.map(|row| row.map(|(key, _)| key)).take_while(begins))
-            }
+            Kind::Register => Box::new(self.seen.rows::<Registers>(bounds, direction).map(key)),
+            Kind::Counter => Box::new(self.seen.rows::<Counters>(bounds, direction).map(key)),
+            Kind::Set => Box::new(self.seen.rows::<Sets>(bounds, direction).map(key)),
         }
     }
 
@@ -214,6 +214,13 @@ impl Look<'_> {
         Ok(count)
     }
 
+    /// The keys by which it can be read. They go to nobody.
+    pub(super) fn keys_of_epochs(&self) -> Result<Vec<EpochKey>, ReadError> {
+        let all = (Bound::Unbounded, Bound::Unbounded);
+        let rows = self.seen.rows::<Keys>(all, Direction::Forward);
+        rows.map(|row| row.map(|(_, key)| key)).collect()
+    }
+
     /// What waits, by reason.
     pub fn parked(&self, now_ms: u64) -> Vec<Parked> {
         mangrove_protocol::replica::parked(self.seen, now_ms)
@@ -222,5 +229,36 @@ impl Look<'_> {
     /// Where in the feed this moment is.
     pub fn cursor(&self) -> Result<Cursor, ReadError> {
         self.seen.feed_end()
+    }
+}
+
+/// The least text that comes after all that begin so, if there is one.
+fn past(prefix: &str) -> Option<String> {
+    let mut begins = prefix.chars();
+    while let Some(last) = begins.next_back() {
+        let next = (u32::from(last) + 1..=u32::from(char::MAX)).find_map(char::from_u32);
+        if let Some(next) = next {
+            return Some(format!("{}{next}", begins.as_str()));
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_comes_after_all_that_begin_so() {
+        for (prefix, expect) in [
+            ("", None),
+            ("a", Some("b")),
+            ("ab\u{10ffff}", Some("ac")),
+            ("\u{10ffff}", None),
+            ("\u{d7ff}", Some("\u{e000}")),
+            ("a\u{7f}", Some("a\u{80}")),
+        ] {
+            assert_eq!(past(prefix).as_deref(), expect, "{prefix:?}");
+        }
     }
 }

@@ -1,14 +1,18 @@
 //! The node, as those who serve others have hold of it.
 
 mod enlist;
+mod history;
+mod home;
+mod invites;
 mod join;
 mod look;
+mod rename;
 mod requests;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use mangrove_config::Settings;
+use mangrove_config::{Home, Settings};
 
 use mangrove_network::{Multiaddr, Network};
 use mangrove_protocol::id::PeerId;
@@ -27,6 +31,8 @@ use crate::inbox::Gauges;
 use crate::start::Setup;
 use crate::warden::{Condition, Phase, Standing};
 
+pub use history::Past;
+pub use invites::Invite;
 pub use look::{Entity, Look, Range, Shown, Summary};
 pub use requests::{Invitation, Joined, Terms};
 
@@ -41,6 +47,7 @@ pub struct Handle {
     pub(crate) directory: Directory,
     pub(crate) hub: Hub,
     pub(crate) office: Office,
+    pub(crate) home: Home,
     pub(crate) keys: NodeKeys,
     pub(crate) wall: Clock,
     pub(crate) settings: Arc<Settings>,
@@ -80,6 +87,7 @@ impl Handle {
             directory: outside.directory.clone(),
             hub: outside.hub.clone(),
             office: Office::default(),
+            home: setup.home.clone(),
             keys: setup.keys.clone(),
             wall: outside.wall.clone(),
             settings: Arc::new(setup.settings.clone()),

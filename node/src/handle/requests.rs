@@ -13,17 +13,19 @@ use mangrove_protocol::limits::NAME_BYTES;
 use mangrove_protocol::replica::found;
 use mangrove_protocol::request::{Request, Written};
 use mangrove_protocol::ticket::{self, MAX_ADDRESSES, Ticket};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::Handle;
 use super::join::{Refusal, exchange};
-use crate::context::{Ask, Beginning, Message, Presence, Tie};
+use crate::context::{Ask, Beginning, Compared, Message, Presence, Tie};
 use crate::directory::{Entry, State};
-use crate::fault::Fault;
+use crate::fault::{Fault, RETRY};
 use crate::inbox::Reply;
 
 /// For how long somebody is tried to be reached who could let this node in.
 const REACHING: Duration = Duration::from_secs(30);
+/// For how long a comparison is waited for.
+const COMPARING: Duration = Duration::from_secs(30);
 /// Letters of an id that have to be named at least.
 const LEAST_PREFIX: usize = 4;
 
@@ -56,7 +58,7 @@ pub struct Joined {
     pub context: ContextId,
     /// As what, if that is known yet.
     pub role: Option<Role>,
-    /// Whether it can be used.
+    /// Whether it can be used, and holds what some other node held.
     pub is_synced: bool,
 }
 
@@ -160,8 +162,13 @@ impl Handle {
         }
         let entry = self.directory.get(&context).ok_or(Fault::Fallen)?;
         let mut facts = entry.watch();
-        let is_there = timeout(wait, facts.wait_for(|facts| facts.state == State::Ready)).await;
-        let (is_synced, role) = (is_there.is_ok(), entry.facts().role);
+        let until = Instant::now() + wait;
+        let synced = async {
+            facts.wait_for(|facts| facts.state == State::Ready).await.is_ok()
+                && self.meet(context).await
+        };
+        let is_synced = timeout_at(until, synced).await.unwrap_or(false);
+        let role = entry.facts().role;
         self.network.unwant(ticket.inviter, Why::Join).await;
         Ok(Joined { context, role, is_synced })
     }
@@ -189,7 +196,7 @@ impl Handle {
                 Ok(Err(Refusal::Final(why))) => return Err(Fault::Ticket(why)),
                 Ok(Err(Refusal::Passing(why, after))) => {
                     last = why;
-                    tokio::time::sleep(after).await;
+                    sleep(after).await;
                 }
                 Err(_) => break,
             }
@@ -215,9 +222,24 @@ impl Handle {
         self.ask(context, Ask::Rebuild).await
     }
 
-    /// Compares a context with whoever can be reached.
-    pub async fn compare(&self, context: ContextId) -> Result<(), Fault> {
-        self.ask(context, Ask::Compare).await
+    /// Tries to compare a context until that was done once.
+    async fn meet(&self, context: ContextId) -> bool {
+        loop {
+            match self.compare(context).await {
+                Ok(_) => return true,
+                Err(Fault::Unreachable(_) | Fault::Busy | Fault::Syncing(_)) => sleep(RETRY).await,
+                Err(_) => return false,
+            }
+        }
+    }
+
+    /// Compares a context with whoever can be reached, and waits until both hold the same.
+    pub async fn compare(&self, context: ContextId) -> Result<Compared, Fault> {
+        let compared = timeout(COMPARING, self.ask(context, Ask::Compare)).await;
+        compared.unwrap_or_else(|_| {
+            let why = format!("nobody has compared notes within {} s", COMPARING.as_secs());
+            Err(Fault::Unreachable(why))
+        })
     }
 
     /// Deletes a context on this node. Others are told nothing.
@@ -231,6 +253,11 @@ impl Handle {
     }
 
     /// Who is present in a context.
+    pub async fn absent(&self, context: ContextId) -> Result<(), Fault> {
+        self.present(context, Vec::new()).await
+    }
+
+    /// Who is present.
     pub async fn presence(&self, context: ContextId) -> Result<Vec<Presence>, Fault> {
         self.ask(context, Ask::Presence).await
     }
@@ -250,9 +277,12 @@ impl Handle {
     }
 }
 
-fn check_name(what: &'static str, name: &str) -> Result<(), Fault> {
+pub(super) fn check_name(what: &'static str, name: &str) -> Result<(), Fault> {
     match name.len() as u64 {
         0 => Err(invalid(what, &"it is empty")),
+        _ if name.chars().any(char::is_control) => {
+            Err(invalid(what, &"it has characters in it that cannot be seen"))
+        }
         1..=NAME_BYTES => Ok(()),
         bytes => Err(invalid(what, &format!("{bytes} bytes, where {NAME_BYTES} are the most"))),
     }

@@ -24,6 +24,8 @@ pub(crate) enum Kind {
     Busy,
     /// No token, or a wrong one.
     Unauthorized,
+    /// Somebody else is meant.
+    Misdirected,
     /// The role does not suffice.
     Forbidden,
     /// What was named does not exist.
@@ -51,29 +53,81 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    /// Its code and its name.
-    pub(crate) const fn row(self) -> (i32, &'static str) {
+    /// All kinds.
+    pub(crate) const ALL: [Self; 20] = [
+        Self::Parse,
+        Self::InvalidRequest,
+        Self::MethodNotFound,
+        Self::InvalidParams,
+        Self::Internal,
+        Self::Busy,
+        Self::Unauthorized,
+        Self::Misdirected,
+        Self::Forbidden,
+        Self::NotFound,
+        Self::Conflict,
+        Self::TooLarge,
+        Self::Syncing,
+        Self::Quarantined,
+        Self::Ticket,
+        Self::Unreachable,
+        Self::Stopping,
+        Self::Storage,
+        Self::Ambiguous,
+        Self::Clock,
+    ];
+
+    /// Its code, its name, and the status of HTTP where no call was parsed.
+    const fn row(self) -> (i32, &'static str, u16) {
         match self {
-            Self::Parse => (-32700, "parse"),
-            Self::InvalidRequest => (-32600, "invalidRequest"),
-            Self::MethodNotFound => (-32601, "methodNotFound"),
-            Self::InvalidParams => (-32602, "invalidParams"),
-            Self::Internal => (-32603, "internal"),
-            Self::Busy => (-32000, "busy"),
-            Self::Unauthorized => (-32001, "unauthorized"),
-            Self::Forbidden => (-32002, "forbidden"),
-            Self::NotFound => (-32003, "notFound"),
-            Self::Conflict => (-32004, "conflict"),
-            Self::TooLarge => (-32005, "tooLarge"),
-            Self::Syncing => (-32006, "syncing"),
-            Self::Quarantined => (-32007, "quarantined"),
-            Self::Ticket => (-32008, "ticket"),
-            Self::Unreachable => (-32009, "unreachable"),
-            Self::Stopping => (-32010, "stopping"),
-            Self::Storage => (-32011, "storage"),
-            Self::Ambiguous => (-32012, "ambiguous"),
-            Self::Clock => (-32013, "clock"),
+            Self::Parse => (-32700, "parse", 400),
+            Self::InvalidRequest => (-32600, "invalidRequest", 400),
+            Self::MethodNotFound => (-32601, "methodNotFound", 404),
+            Self::InvalidParams => (-32602, "invalidParams", 400),
+            Self::Internal => (-32603, "internal", 500),
+            Self::Busy => (-32000, "busy", 429),
+            Self::Unauthorized => (-32001, "unauthorized", 401),
+            Self::Misdirected => (-32002, "misdirected", 421),
+            Self::Forbidden => (-32002, "forbidden", 403),
+            Self::NotFound => (-32003, "notFound", 404),
+            Self::Conflict => (-32004, "conflict", 409),
+            Self::TooLarge => (-32005, "tooLarge", 413),
+            Self::Syncing => (-32006, "syncing", 503),
+            Self::Quarantined => (-32007, "quarantined", 503),
+            Self::Ticket => (-32008, "ticket", 403),
+            Self::Unreachable => (-32009, "unreachable", 502),
+            Self::Stopping => (-32010, "stopping", 503),
+            Self::Storage => (-32011, "storage", 507),
+            Self::Ambiguous => (-32012, "ambiguous", 409),
+            Self::Clock => (-32013, "clock", 503),
         }
+    }
+
+    /// Its code in JSON-RPC.
+    pub(crate) const fn code(self) -> i32 {
+        self.row().0
+    }
+
+    /// Its name.
+    pub(crate) const fn name(self) -> &'static str {
+        self.row().1
+    }
+
+    /// The status of HTTP for it, where the answer is none of JSON-RPC.
+    pub(crate) const fn status(self) -> u16 {
+        self.row().2
+    }
+
+    /// Whether a method answers with it: the others are told before one is called.
+    pub(crate) const fn is_of_methods(self) -> bool {
+        !matches!(
+            self,
+            Self::Parse
+                | Self::InvalidRequest
+                | Self::MethodNotFound
+                | Self::Unauthorized
+                | Self::Misdirected
+        )
     }
 }
 
@@ -109,7 +163,7 @@ impl Error {
 
     /// As it is told.
     pub(crate) fn json(&self) -> Value {
-        let (code, kind) = self.kind.row();
+        let (code, kind) = (self.kind.code(), self.kind.name());
         let mut data = json!({ "kind": kind });
         if let Some(object) = data.as_object_mut() {
             object.extend(self.hint.map(|hint| ("hint".to_owned(), hint.into())));

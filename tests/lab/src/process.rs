@@ -148,6 +148,11 @@ impl Process {
         usage::resident_bytes(self.pid())
     }
 
+    /// The part of that which is not files, its program among them.
+    pub fn own_bytes(&self) -> io::Result<u64> {
+        usage::own_bytes(self.pid())
+    }
+
     /// The most memory that it held at once.
     pub fn peak_resident_bytes(&self) -> io::Result<u64> {
         usage::peak_resident_bytes(self.pid())

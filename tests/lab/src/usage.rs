@@ -9,6 +9,11 @@ pub(crate) fn resident_bytes(pid: u32) -> io::Result<u64> {
     status_bytes(pid, "VmRSS:")
 }
 
+/// The part of that which is not files, its program among them.
+pub(crate) fn own_bytes(pid: u32) -> io::Result<u64> {
+    status_bytes(pid, "RssAnon:")
+}
+
 /// The most memory that it held at once.
 pub(crate) fn peak_resident_bytes(pid: u32) -> io::Result<u64> {
     status_bytes(pid, "VmHWM:")

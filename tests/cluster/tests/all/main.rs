@@ -7,6 +7,7 @@
 )]
 
 mod acks;
+mod api;
 mod dumps;
 mod flood;
 mod folds;

@@ -13,7 +13,8 @@ const REFERENCE: &str = "docs/cli.md";
 const OPENING: [&str; 3] = ["README.md", "CONTRIBUTING.md", "ARCHITECTURE.md"];
 
 /// Global flags that may stand before the command and are followed by a value.
-const VALUE_FLAGS: [&str; 5] = ["--home", "--color", "--timeout", "--passphrase-file", "--set"];
+const VALUE_FLAGS: [&str; 7] =
+    ["--home", "--color", "--timeout", "--passphrase-file", "--set", "--api", "--token-file"];
 
 /// Documents that tell their reader to type an unknown command.
 pub fn violations(tree: &Tree) -> Vec<Violation> {

@@ -1,20 +1,24 @@
 //! What an application writes, and under which conditions, as it says it.
 
-use mangrove_protocol::op::{Key, Kind, Value};
+use mangrove_protocol::op::Value;
 use mangrove_protocol::request::{Condition, Edit, Expect};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::fault::{self, Error};
+use super::key;
 use crate::canonical::canonical;
+use crate::rpc::{self, Error};
+use crate::shape::{Json, KindName};
 
-/// One operation as it comes.
+/// One operation as it comes. A value is kept as it was written, which serde does only for fields of a struct: so what
+/// belongs to which operation is looked at here, and [`OpShape`] describes it.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Op {
     op: String,
     key: Option<String>,
-    kind: Option<String>,
+    kind: Option<KindName>,
     value: Option<Box<RawValue>>,
     item: Option<Box<RawValue>>,
     by: Option<i64>,
@@ -22,31 +26,39 @@ pub(super) struct Op {
     data: Option<Box<RawValue>>,
 }
 
-/// One condition as it comes.
-#[derive(Debug, Deserialize)]
+/// One operation.
+#[derive(JsonSchema)]
+#[schemars(rename = "Op", tag = "op", rename_all = "camelCase", deny_unknown_fields)]
+#[expect(dead_code, reason = "it describes")]
+pub(super) enum OpShape {
+    /// Sets a register.
+    Put { key: String, value: Json },
+    /// Deletes an entity: a register unless something else is said.
+    Delete { key: String, kind: Option<KindName> },
+    /// Adds to a counter.
+    Increment { key: String, by: i64 },
+    /// Puts an item into a set.
+    Insert { key: String, item: Json },
+    /// Takes an item out of a set.
+    Remove { key: String, item: Json },
+    /// Tells whoever listens something, and keeps nothing of it but in the feed.
+    Emit { name: String, data: Json },
+}
+
+/// One condition as it comes: the version that a key has, or that there is nothing.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "Condition")]
 pub(super) struct Expected {
+    /// Of what.
     key: String,
-    kind: Option<String>,
+    /// What it is: `register` unless something else is said.
+    #[serde(default)]
+    kind: KindName,
+    /// The version that it has.
     version: Option<String>,
+    /// That there is nothing.
     absent: Option<bool>,
-}
-
-pub(super) fn key(what: &str, text: &str) -> Result<Key, Error> {
-    let too_long =
-        |why: &dyn std::fmt::Display| Error::new(fault::Kind::TooLarge, format!("`{what}`: {why}"));
-    Key::new(text).map_err(|why| too_long(&why))
-}
-
-pub(super) fn kind(text: Option<&str>) -> Result<Kind, Error> {
-    match text {
-        None | Some("register") => Ok(Kind::Register),
-        Some("counter") => Ok(Kind::Counter),
-        Some("set") => Ok(Kind::Set),
-        Some(other) => {
-            Err(Error::params("kind", format!("`{other}` is none of register, counter, set")))
-        }
-    }
 }
 
 fn bytes(what: &str, raw: &RawValue) -> Result<Vec<u8>, Error> {
@@ -54,7 +66,7 @@ fn bytes(what: &str, raw: &RawValue) -> Result<Vec<u8>, Error> {
 }
 
 fn value(what: &str, raw: &RawValue) -> Result<Value, Error> {
-    let too_long = |why| Error::new(fault::Kind::TooLarge, format!("`{what}`: {why}"));
+    let too_long = |why| Error::new(rpc::Kind::TooLarge, format!("`{what}`: {why}"));
     Value::new(&bytes(what, raw)?).map_err(too_long)
 }
 
@@ -89,7 +101,7 @@ impl Op {
                 let raw = val.as_deref().ok_or_else(|| missing("value"))?;
                 Edit::Put(the_key()?, value(&field("value"), raw)?)
             }
-            "delete" => Edit::Delete(kind(kind_of.as_deref())?, the_key()?),
+            "delete" => Edit::Delete(kind_of.unwrap_or_default().into(), the_key()?),
             "increment" => Edit::Increment(the_key()?, by.ok_or_else(|| missing("by"))?),
             "insert" => Edit::Insert(the_key()?, the_item()?),
             "remove" => Edit::Remove(the_key()?, the_item()?),
@@ -121,6 +133,6 @@ impl Expected {
             }
         };
         let key = key(&field("key"), &self.key)?;
-        Ok(Condition { kind: kind(self.kind.as_deref())?, key, expect })
+        Ok(Condition { kind: self.kind.into(), key, expect })
     }
 }
