@@ -1,4 +1,4 @@
-//! Peers that somebody else has written, in other languages.
+//! Peers and clients that somebody else has written, in other languages.
 
 use std::io;
 use std::process::{Command, Stdio};
@@ -13,11 +13,13 @@ const SCRIPT: &str = ".ci/foreign";
 /// What the script ends with where they are not to be had.
 const UNAVAILABLE: i32 = 3;
 
-/// Peers that somebody else has written: js-libp2p and py-libp2p.
+/// What somebody else has written: the peers js-libp2p and py-libp2p, and clients of the API.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Foreign {
     js: Vec<String>,
     py: Vec<String>,
+    js_client: Vec<String>,
+    py_client: Vec<String>,
 }
 
 impl Foreign {
@@ -48,13 +50,25 @@ impl Foreign {
         command(&self.py)
     }
 
+    /// Starts the clients that are written in JavaScript.
+    pub fn js_client(&self) -> Command {
+        command(&self.js_client)
+    }
+
+    /// Starts the clients that are written in Python.
+    pub fn py_client(&self) -> Command {
+        command(&self.py_client)
+    }
+
     fn parse(answer: &str) -> Option<Self> {
         let words = |language: &str| {
-            let line = answer.lines().find_map(|line| line.strip_prefix(language))?;
-            let words = line.strip_prefix(' ')?.split_whitespace().map(str::to_owned);
+            let lines = answer.lines().filter_map(|line| line.split_once(' '));
+            let (_, line) = lines.into_iter().find(|(name, _)| *name == language)?;
+            let words = line.split_whitespace().map(str::to_owned);
             Some(words.collect::<Vec<_>>()).filter(|words| !words.is_empty())
         };
-        Some(Self { js: words("js")?, py: words("py")? })
+        let (js_client, py_client) = (words("js-client")?, words("py-client")?);
+        Some(Self { js: words("js")?, py: words("py")?, js_client, py_client })
     }
 }
 
@@ -72,7 +86,7 @@ fn ask(script: &mut Command) -> io::Result<Option<Foreign>> {
     let answer = String::from_utf8_lossy(&output.stdout);
     match output.status.code() {
         Some(0) => Foreign::parse(&answer).map(Some).ok_or_else(|| {
-            io::Error::other(format!("{script:?} gave no `js` and `py` line: {answer:?}"))
+            io::Error::other(format!("{script:?} gave not all of its lines: {answer:?}"))
         }),
         Some(UNAVAILABLE) => Ok(None),
         _ => Err(io::Error::other(format!("{script:?} failed: {}", output.status))),
@@ -96,8 +110,11 @@ mod tests {
     }
 
     #[test]
-    fn the_two_lines_become_commands() {
-        let found = answer("echo js node a.js; echo py python3 -u b.py").unwrap().unwrap();
+    fn the_lines_become_commands() {
+        let clients = "echo js-client node c.js; echo py-client python3 d.py";
+        let found = answer(&format!("{clients}; echo js node a.js; echo py python3 -u b.py"));
+        let found = found.unwrap().unwrap();
+        assert_eq!(found.js_client().get_args().collect::<Vec<_>>(), ["c.js"]);
         assert_eq!(found.js().get_program(), "node");
         assert_eq!(found.py().get_args().collect::<Vec<_>>(), ["-u", "b.py"]);
     }
@@ -106,6 +123,6 @@ mod tests {
     fn only_three_means_that_there_are_none() {
         assert_eq!(answer("exit 3"), Ok(None));
         assert!(answer("exit 1").unwrap_err().contains("failed"));
-        assert!(answer("echo js").unwrap_err().contains("gave no"));
+        assert!(answer("echo js").unwrap_err().contains("gave not all"));
     }
 }

@@ -10,6 +10,7 @@
 mod batches;
 mod documents;
 mod faults;
+mod foreign;
 mod socket;
 mod sockets;
 mod tokens;
