@@ -85,8 +85,8 @@ pub fn hunt(bug: Bug, seeds: impl IntoIterator<Item = u64>) -> Option<Failure> {
     seeds.into_iter().find_map(|seed| run_once(seed, Some(bug), Detail::Hash).failure)
 }
 
-/// What is needed less often than this may be missed by chance, and is not judged.
-const CHANCE: u64 = 10;
+/// What is needed less often than this may be missed by chance, and is not judged: much of it comes in heaps.
+const CHANCE: u64 = 20;
 
 /// How often a thousand seeds must live through something, for their silence to mean anything: about
 /// a third of what they do. A campaign that has lost a fault, or a workload, falls short.

@@ -229,9 +229,9 @@ impl World {
         };
         cell.flight = Flight::None;
         cell.must_sync = false;
-        let ahead = cell.ahead.take();
         self.release(spot, held, proof);
-        if let Some((commit, made_ms)) = ahead {
+        let cell = self.nodes.get_mut(spot.node).and_then(|node| node.cell(spot.context));
+        if let Some((commit, made_ms)) = cell.and_then(|cell| cell.ahead.take()) {
             self.fly(spot, commit, made_ms);
         }
         self.feed(spot, Input::Committed);

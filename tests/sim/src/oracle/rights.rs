@@ -95,6 +95,11 @@ const fn label(act: &Act) -> &'static str {
 /// G6: whoever may write can.
 pub(crate) fn refuses(world: &World, spot: Spot, fault: &Fault) -> Checked {
     let Some(replica) = replica(world, spot) else { return Ok(()) };
+    // What it has learnt in a step made ahead it did not know when it refused.
+    let cell = world.nodes.get(spot.node).and_then(|node| node.running()?.cells.get(spot.context));
+    if cell.is_some_and(|cell| cell.ahead.is_some()) {
+        return Ok(());
+    }
     let role = replica.roster().role(replica.peer());
     let unfair = matches!(fault, Fault::Forbidden | Fault::Syncing | Fault::Exhausted);
     if unfair && role.is_some_and(Role::writes) && !replica.is_rebuilding() {
