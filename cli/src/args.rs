@@ -20,6 +20,7 @@ use crate::init::InitArgs;
 use crate::invite::InviteArgs;
 use crate::item::ItemArgs;
 use crate::join::JoinArgs;
+use crate::man::ManArgs;
 use crate::member::MemberArgs;
 use crate::peers::{ConnectArgs, PeerArgs};
 use crate::put::PutArgs;
@@ -191,6 +192,7 @@ pub(crate) enum Command {
     /// every node and belongs to the version of the protocol.
     Limits,
     Completions(CompletionsArgs),
+    Man(ManArgs),
     /// Print the version
     Version,
 }
@@ -208,6 +210,7 @@ impl Command {
                 | Self::Config(_)
                 | Self::Limits
                 | Self::Completions(_)
+                | Self::Man(_)
                 | Self::Version
         )
     }

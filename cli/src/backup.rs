@@ -33,7 +33,7 @@ const LONG: Duration = Duration::from_secs(3_600);
 
 pub(crate) fn run(args: &BackupArgs, session: &Session) -> Result<Report, Failure> {
     let folder = session.absolute(&args.folder);
-    if session.api.is_some() || running::api(&session.home).is_some() {
+    if running::api(&session.home).is_some() {
         return of_running_node(&folder, session);
     }
     let (writer, reader) = store::of_stopped_home(session)?;

@@ -34,6 +34,7 @@ mod item;
 mod join;
 mod limits;
 mod logging;
+mod man;
 mod member;
 mod paint;
 mod passphrase;
@@ -144,6 +145,7 @@ fn report(command: Command, session: &Session) -> Result<Report, Failure> {
         Command::Doctor => Ok(doctor::run(session)),
         Command::Limits => Ok(limits::run()),
         Command::Completions(args) => Ok(completions::run(&args)),
+        Command::Man(args) => man::run(&args, session),
         Command::Version => Ok(version::run()),
         command => ask(&command, session),
     }

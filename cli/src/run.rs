@@ -222,6 +222,9 @@ fn unserved(why: &mangrove_server::StartError) -> Failure {
     match why {
         mangrove_server::StartError::InUse(_) => failure
             .hint("another node may run there; choose another port: --api 127.0.0.1:0 takes any"),
+        mangrove_server::StartError::Certificate { .. } => {
+            failure.hint("mend what server.tls and server.tls_key name, or set server.tls to \"\"")
+        }
         _ => failure.hint("choose another address: --api ADDR:PORT"),
     }
 }

@@ -82,13 +82,12 @@ impl Settings {
     }
 
     fn half_a_certificate(&self) -> Option<(&'static str, Unfit)> {
-        let (missing, other) = match (self.server.tls.path(), self.server.tls_key.path()) {
-            (Some(_), None) => ("server.tls_key", "server.tls"),
-            (None, Some(_)) => ("server.tls", "server.tls_key"),
-            _ => return None,
-        };
-        let why = format!("nothing is named, though {other} is");
-        Some((missing, Unfit::new(why).hint("a certificate and its key go together")))
+        // A key alone does nothing, and may be named first.
+        let is_half = self.server.tls.path().is_some() && self.server.tls_key.path().is_none();
+        is_half.then(|| {
+            let why = "a certificate is named, and not its key";
+            ("server.tls", Unfit::new(why).hint("set server.tls_key first"))
+        })
     }
 
     fn twice(&self) -> Option<(&'static str, Unfit)> {
@@ -145,7 +144,9 @@ mod tests {
         check(&asked, &[]);
         let key = ("server", "tls_key", "/k.pem");
         check(&[("server", "listen", "0.0.0.0:2770"), ("server", "tls", "/c.pem"), key], &[]);
-        check(&[key], &[("server.tls", "nothing is named, though server.tls_key is")]);
+        check(&[key], &[]);
+        let why = "a certificate is named, and not its key";
+        check(&[("server", "tls", "/c.pem")], &[("server.tls", why)]);
         check(&[("server", "listen", "[::1]:2770")], &[]);
     }
 

@@ -15,4 +15,5 @@ mod run;
 mod running;
 mod sharing;
 mod streams;
+mod tls;
 mod tour;

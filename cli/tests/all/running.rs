@@ -125,3 +125,13 @@ pub(crate) fn begin(place: &Place, args: &[&str]) -> Process {
     )
     .unwrap()
 }
+
+/// Looks again until it is so.
+#[track_caller]
+pub(crate) fn eventually(what: &str, is_so: impl Fn() -> bool) {
+    let began = Instant::now();
+    while !is_so() {
+        assert!(began.elapsed() < SOON, "{what}");
+        std::thread::park_timeout(Duration::from_millis(50));
+    }
+}

@@ -1,21 +1,9 @@
 //! Commands by which two nodes come to share a context.
 
-use std::time::{Duration, Instant};
-
 use serde_json::Value;
 
 use crate::run::Place;
-use crate::running::{Running, SOON};
-
-/// Looks again until it is so.
-#[track_caller]
-fn eventually(what: &str, is_so: impl Fn() -> bool) {
-    let began = Instant::now();
-    while !is_so() {
-        assert!(began.elapsed() < SOON, "{what}");
-        std::thread::park_timeout(Duration::from_millis(50));
-    }
-}
+use crate::running::{Running, eventually};
 
 #[test]
 fn a_node_is_invited_joins_writes_and_is_removed() {

@@ -110,6 +110,13 @@ impl Standing {
         self.0.actors.lock().iter().map(view).collect()
     }
 
+    /// Who has not stopped, by name.
+    pub(super) fn running(&self) -> String {
+        let actors = self.0.actors.lock();
+        let running = actors.iter().filter(|(_, (condition, _))| *condition == Condition::Running);
+        running.map(|(name, _)| &**name).collect::<Vec<_>>().join(", ")
+    }
+
     /// Asks the node to stop.
     pub fn stop(&self) {
         self.0.stop.cancel();

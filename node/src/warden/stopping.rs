@@ -94,7 +94,8 @@ impl Warden {
                 }
                 Stopped::Late => {
                     let late_ms = end.elapsed().as_millis();
-                    tracing::error!(stage = name, late_ms, "did not stop in time: it is forced to");
+                    let left = self.standing.running();
+                    tracing::error!(stage = name, late_ms, %left, "did not stop in time: it is forced to");
                 }
                 Stopped::Hurried(signal) => {
                     let signal = signal.name();

@@ -93,7 +93,7 @@ fn faults(method: &str, good: &Value) -> Vec<(Value, String)> {
             wrong[name] = otherwise(value);
             all.push((wrong.clone(), name.clone()));
         }
-        if value.is_number() {
+        if value.is_number() && method != "presence.set" {
             for number in ["-1", "1.5", "18446744073709551616", "1e300"] {
                 wrong[name] = serde_json::from_str(number).unwrap();
                 all.push((wrong.clone(), name.clone()));

@@ -8,6 +8,7 @@
 )]
 
 mod batches;
+mod borders;
 mod documents;
 mod faults;
 mod foreign;
