@@ -202,10 +202,11 @@ impl Shared {
             if !self.wait(due, pair) {
                 return;
             }
+            // Before it can be heard: whoever has heard it finds it counted.
+            self.state.lock().passed_bytes += piece.len() as u64;
             if to.write_all(&piece).is_err() {
                 return self.cut(pair);
             }
-            self.state.lock().passed_bytes += piece.len() as u64;
         }
         // That nothing more comes is passed on like everything else.
         if self.wait(Instant::now(), pair) {
