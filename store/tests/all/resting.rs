@@ -57,7 +57,8 @@ fn what_is_in_memory_goes_to_tables_once_it_is_quiet() {
     assert_eq!(tables(path), before, "and again");
     pens.rest();
     let until = Instant::now() + SOON;
-    while tables(path) == before {
+    // One of what the store knows of contexts, and one of registers: they come one after the other.
+    while tables(path) < before + 2 {
         assert!(Instant::now() < until, "nothing is moved");
         park_timeout(Duration::from_millis(5));
     }
