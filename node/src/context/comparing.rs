@@ -8,6 +8,9 @@ use mangrove_protocol::sync::Ending;
 use crate::fault::Fault;
 use crate::inbox::Reply;
 
+/// Those who may wait at a time; one more is told to come back.
+const MOST: usize = 64;
+
 /// What came of comparing with a peer: both hold the same now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Compared {
@@ -30,7 +33,10 @@ pub(super) struct Comparing {
 impl Comparing {
     /// Somebody waits for the next one that does its work.
     pub(super) fn wait(&mut self, reply: Reply<Result<Compared, Fault>>) {
-        self.waiting.push(reply);
+        match self.waiting.len() < MOST {
+            true => self.waiting.push(reply),
+            false => reply.send(Err(Fault::Busy)),
+        }
     }
 
     /// Deltas came from a peer.
@@ -54,6 +60,35 @@ impl Comparing {
         };
         for reply in std::mem::take(&mut self.waiting) {
             reply.send(answer.clone());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inbox::reply;
+
+    #[test]
+    fn as_many_wait_as_may_and_the_others_are_told_at_once() {
+        let mut comparing = Comparing::default();
+        let kept = (0..MOST).map(|_| {
+            let (reply, answer) = reply();
+            comparing.wait(reply);
+            answer
+        });
+        let kept = kept.collect::<Vec<_>>();
+        let (reply, answer) = reply();
+        comparing.wait(reply);
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        assert_eq!(runtime.block_on(answer).unwrap(), Err(Fault::Busy));
+        let peer = PeerId::from_bytes([1; 32]);
+        comparing.received(peer, 3);
+        comparing.sent(peer, 2);
+        comparing.ended(peer, Ending::Done, true);
+        for answer in kept {
+            let compared = Compared { peer, received: 3, sent: 2 };
+            assert_eq!(runtime.block_on(answer).unwrap(), Ok(compared));
         }
     }
 }

@@ -18,6 +18,7 @@ mod doubt;
 mod flights;
 mod hands;
 mod message;
+mod notes;
 mod open;
 mod outside;
 mod presence;

@@ -25,6 +25,7 @@ use super::comparing::{Compared, Comparing};
 use super::doubt::Doubt;
 use super::flights::{Flights, Order};
 use super::message::{Life, Message, Orders, Seat};
+use super::notes;
 use super::outside::{Outside, Want};
 use super::presence::Presents;
 use super::sight::Sight;
@@ -469,7 +470,7 @@ impl Open {
             Effect::Notify { position, item } => outside.hub.tell(context, position, item),
             Effect::Reply { to, answer } => self.calls.written(to, answer),
             Effect::Decided { to, answer } => self.calls.decided(to, answer),
-            Effect::Note(note) => note_down(context, &note, outside),
+            Effect::Note(note) => notes::take_down(context, &note, outside),
             // These are for the desk, and were sorted out.
             Effect::Fetch { .. } | Effect::Sync { .. } => {}
         }
@@ -584,31 +585,4 @@ impl Open {
 /// is on its way changes nothing for it.
 const fn stirs(input: &Input) -> bool {
     !matches!(input, Input::Write { .. } | Input::Decide { .. } | Input::Published(_))
-}
-
-fn note_down(context: ContextId, note: &Note, outside: &Outside) {
-    match note {
-        Note::Refused { from, delta, why } => {
-            outside.metrics.refused();
-            tracing::debug!(%context, %from, %delta, %why, "a delta was not taken");
-        }
-        Note::Forked { tip } => {
-            tracing::warn!(%context, author = %tip.log.author, delta = %tip.id, "a log has branched: its author wrote twice after the same delta");
-        }
-        Note::Parked { delta, cause } => {
-            tracing::debug!(%context, %delta, reason = cause.name(), "a delta waits");
-        }
-        Note::Incarnation { why, .. } => {
-            tracing::info!(%context, ?why, "this node goes on in a new log");
-        }
-        Note::Epoch { new } => tracing::info!(%context, epoch = %new, "writing under another key"),
-        Note::Damaged { delta } => {
-            tracing::error!(%context, %delta, "a stored delta does not read as what was stored");
-        }
-        Note::NotHandedOn { why } => {
-            tracing::debug!(%context, %why, "keys were not handed on");
-        }
-        // Sorted out before.
-        Note::Diverged { .. } => {}
-    }
 }
