@@ -72,10 +72,15 @@ impl<M: Machine, H: Hands<M>> Driver<M, H> {
         }
     }
 
-    /// Waits until a step would find something.
+    /// Waits until a step would find something. Others go on between the last step and this: what they have changed
+    /// since is not taken for something that the step has seen.
     async fn wait(&mut self, inbox: &mut Inbox<M::Event>, stop: &Stop) {
-        let (gate, wake, is_told) = (self.gate(), self.until_deadline(), stop.is_told());
-        let is_spent = inbox.is_spent();
+        let (gate, wake) = (self.gate(), self.until_deadline());
+        // A step seals it once told to stop.
+        let (has_heard, is_spent) = (inbox.is_sealed(), inbox.is_spent());
+        if is_spent && !self.is_waiting() {
+            return;
+        }
         let deadline = async {
             match wake {
                 Some(wake) => sleep(wake).await,
@@ -85,7 +90,7 @@ impl<M: Machine, H: Hands<M>> Driver<M, H> {
         let landed = tokio::select! {
             biased;
             () = stop.forced() => None,
-            () = stop.told(), if !is_told => None,
+            () = stop.told(), if !has_heard => None,
             landed = self.landing() => landed,
             () = deadline => None,
             () = inbox.ready(gate), if !is_spent => None,

@@ -8,6 +8,7 @@ use mangrove_protocol::lane::Lane;
 use mangrove_protocol::machine::{Event, OnFull, Turn, Verdict};
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 use super::*;
 use crate::error::Unanswered;
@@ -310,6 +311,28 @@ async fn a_verdict_ends_the_loop_and_after_a_fatal_one_nothing_is_done() {
     };
     check(Breakage::Quarantine, Ended::Quarantined("planted".into())).await;
     check(Breakage::Fatal, Ended::Fatal("planted".into())).await;
+}
+
+#[tokio::test]
+async fn who_is_told_to_stop_between_looking_and_waiting_hears_of_it() {
+    let (_outlet, mut inbox) = inbox_of(10);
+    let mut driver = driver(Ledger::default(), &Clerk::new(0));
+    let stop = Stop::new();
+    assert_eq!(driver.step(&mut inbox, &stop), Stepped::Nothing);
+    stop.tell();
+    timeout(SOON, driver.wait(&mut inbox, &stop)).await.unwrap();
+    assert_eq!(driver.step(&mut inbox, &stop), Stepped::Ended(Ended::Stopped));
+}
+
+#[tokio::test]
+async fn whose_inbox_is_sealed_between_looking_and_waiting_hears_of_it() {
+    let (outlet, mut inbox) = inbox_of(10);
+    let mut driver = driver(Ledger::default(), &Clerk::new(0));
+    let stop = Stop::new();
+    assert_eq!(driver.step(&mut inbox, &stop), Stepped::Nothing);
+    outlet.seal();
+    timeout(SOON, driver.wait(&mut inbox, &stop)).await.unwrap();
+    assert_eq!(driver.step(&mut inbox, &stop), Stepped::Ended(Ended::Stopped));
 }
 
 #[tokio::test]
