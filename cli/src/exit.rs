@@ -1,6 +1,8 @@
-//! The one table from what went wrong to what a program sees: JSON-RPC code, name, exit code.
+//! What went wrong, as a shell and a program see it.
 
 use std::process::ExitCode;
+
+use mangrove_server::Kind as Told;
 
 /// What went wrong, as far as a caller can act on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,32 +81,33 @@ impl Kind {
         Self::Internal,
     ];
 
-    /// The JSON-RPC code, the name, and the exit code.
+    /// The JSON-RPC code, the name, and the exit code. What a node can tell is in its table; the rest is here.
     const fn row(self) -> (i32, &'static str, u8) {
-        match self {
-            Self::Usage => (-32602, "invalidParams", 2),
-            Self::Config => (-32602, "config", 1),
-            Self::Parse => (-32700, "parse", 2),
-            Self::InvalidRequest => (-32600, "invalidRequest", 1),
-            Self::MethodNotFound => (-32601, "methodNotFound", 1),
-            Self::NotFound => (-32003, "notFound", 4),
-            Self::Conflict => (-32004, "conflict", 1),
-            Self::Refused => (-32001, "unauthorized", 5),
-            Self::Forbidden => (-32002, "forbidden", 5),
-            Self::Misdirected => (-32002, "misdirected", 5),
-            Self::TooLarge => (-32005, "tooLarge", 1),
-            Self::Syncing => (-32006, "syncing", 6),
-            Self::Quarantined => (-32007, "quarantined", 1),
-            Self::Ticket => (-32008, "ticket", 5),
-            Self::Storage => (-32011, "storage", 1),
-            Self::NotReachable => (-32009, "unreachable", 3),
-            Self::Stopping => (-32010, "stopping", 3),
-            Self::Ambiguous => (-32012, "ambiguous", 2),
-            Self::Clock => (-32013, "clock", 1),
-            Self::Busy => (-32000, "busy", 6),
-            Self::Fatal => (-32603, "fatal", 101),
-            Self::Internal => (-32603, "internal", 1),
-        }
+        let told = match self {
+            Self::Config => return (-32602, "config", 1),
+            Self::Fatal => return (-32603, "fatal", 101),
+            Self::Usage => Told::InvalidParams,
+            Self::Parse => Told::Parse,
+            Self::InvalidRequest => Told::InvalidRequest,
+            Self::MethodNotFound => Told::MethodNotFound,
+            Self::NotFound => Told::NotFound,
+            Self::Conflict => Told::Conflict,
+            Self::Refused => Told::Unauthorized,
+            Self::Forbidden => Told::Forbidden,
+            Self::Misdirected => Told::Misdirected,
+            Self::TooLarge => Told::TooLarge,
+            Self::Syncing => Told::Syncing,
+            Self::Quarantined => Told::Quarantined,
+            Self::Ticket => Told::Ticket,
+            Self::Storage => Told::Storage,
+            Self::NotReachable => Told::Unreachable,
+            Self::Stopping => Told::Stopping,
+            Self::Ambiguous => Told::Ambiguous,
+            Self::Clock => Told::Clock,
+            Self::Busy => Told::Busy,
+            Self::Internal => Told::Internal,
+        };
+        (told.code(), told.name(), told.exit())
     }
 
     /// The kind of this name, if this program knows it.
@@ -137,38 +140,15 @@ impl Kind {
 mod tests {
     use super::*;
 
-    /// The errors of the contract, each with the code that it has there.
-    const CONTRACT: [(&str, i32); 20] = [
-        ("parse", -32700),
-        ("invalidRequest", -32600),
-        ("methodNotFound", -32601),
-        ("invalidParams", -32602),
-        ("internal", -32603),
-        ("busy", -32000),
-        ("unauthorized", -32001),
-        ("forbidden", -32002),
-        ("misdirected", -32002),
-        ("notFound", -32003),
-        ("conflict", -32004),
-        ("tooLarge", -32005),
-        ("syncing", -32006),
-        ("quarantined", -32007),
-        ("ticket", -32008),
-        ("unreachable", -32009),
-        ("stopping", -32010),
-        ("storage", -32011),
-        ("ambiguous", -32012),
-        ("clock", -32013),
-    ];
-
     #[test]
-    fn every_error_of_the_contract_has_a_row_and_an_exit_code_of_it() {
-        for (name, code) in CONTRACT {
-            let kind = Kind::named(name).unwrap_or_else(|| panic!("{name} has no row"));
-            assert_eq!(kind.code(), code, "{name}");
-            assert!((1..=6).contains(&kind.row().2), "{name}");
+    fn what_a_node_tells_a_command_tells_as_well_and_two_things_beside() {
+        for told in Told::ALL {
+            let named =
+                Kind::named(told.name()).unwrap_or_else(|| panic!("{} has no row", told.name()));
+            assert_eq!(named.row(), (told.code(), told.name(), told.exit()));
         }
-        let other = Kind::ALL.iter().filter(|kind| !CONTRACT.iter().any(|it| it.0 == kind.name()));
+        let is_told = |kind: &&Kind| Told::ALL.iter().any(|told| told.name() == kind.name());
+        let other = Kind::ALL.iter().filter(|kind| !is_told(kind));
         assert_eq!(other.copied().collect::<Vec<_>>(), [Kind::Config, Kind::Fatal]);
     }
 }

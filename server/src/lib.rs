@@ -11,6 +11,7 @@ mod access;
 pub mod canonical;
 mod error;
 mod http;
+mod kind;
 mod listen;
 mod methods;
 mod rpc;
@@ -22,4 +23,5 @@ mod tls;
 
 pub use access::{Access, Tokens, TokensError};
 pub use error::StartError;
+pub use kind::Kind;
 pub use start::{Listener, Serving, Stopper};

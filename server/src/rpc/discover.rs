@@ -81,13 +81,19 @@ fn method(row: &Row, generator: &mut SchemaGenerator) -> Value {
 }
 
 fn error(kind: Kind) -> Value {
-    json!({ "code": kind.code(), "message": kind.name(), "data": { "kind": kind.name() } })
+    json!({
+        "code": kind.code(),
+        "message": kind.name(),
+        "data": { "kind": kind.name() },
+        "x-httpStatus": kind.status(),
+        "x-exitCode": kind.exit(),
+    })
 }
 
-/// What a reference refers to.
-fn resolve(schema: &Schema, generator: &SchemaGenerator) -> Value {
+/// What a reference refers to. It stands where it is wanted, and nowhere else.
+fn resolve(schema: &Schema, generator: &mut SchemaGenerator) -> Value {
     let reference = schema.get("$ref").and_then(Value::as_str);
     let name = reference.and_then(|path| path.rsplit('/').next());
-    let found = name.and_then(|name| generator.definitions().get(name));
-    found.cloned().unwrap_or_else(|| schema.clone().to_value())
+    let found = name.and_then(|name| generator.definitions_mut().remove(name));
+    found.unwrap_or_else(|| schema.clone().to_value())
 }

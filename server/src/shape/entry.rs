@@ -32,6 +32,7 @@ pub(crate) struct Entry {
 /// What was read of a context's state, all of it as it was at one moment.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "{T}")]
 pub(crate) struct Page<T> {
     #[serde(flatten)]
     pub(crate) found: T,

@@ -24,6 +24,7 @@ pub(crate) struct Params {
 
 /// What was founded.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ContextMade")]
 pub(crate) struct Created {
     context: String,
 }

@@ -34,6 +34,7 @@ pub(crate) struct Unwanted {
 
 /// Who has come.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ReplicasHired")]
 pub(crate) struct Hired {
     replicas: Vec<String>,
 }

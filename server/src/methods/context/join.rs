@@ -29,6 +29,7 @@ pub(crate) struct Params {
 
 /// How far it came.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ContextJoined")]
 pub(crate) struct Joined {
     context: String,
     /// Null until that is known here.

@@ -34,6 +34,7 @@ pub(crate) struct Wanted {
 /// One of them.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "FeedStart")]
 struct Of {
     context: String,
     /// After this cursor, or `start` for all that is kept, or `now`, which it is unless something else is said.
@@ -49,6 +50,7 @@ pub(crate) struct Named {
 
 /// What was begun.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Subscription")]
 pub(crate) struct Begun {
     subscription: String,
 }

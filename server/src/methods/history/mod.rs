@@ -37,6 +37,7 @@ pub(crate) struct Named {
 
 /// A page of what was written.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "HistoryPage")]
 pub(crate) struct Page {
     /// The last one first, as this node came to know them.
     deltas: Vec<DeltaInfo>,

@@ -19,6 +19,7 @@ use crate::site::Site;
 
 /// What was decided.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Decision")]
 pub(crate) struct Decided {
     /// The delta that says so.
     delta: String,

@@ -20,6 +20,7 @@ pub(crate) struct Params {
 
 /// What was copied.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "BackupMade")]
 pub(crate) struct Made {
     bytes: u64,
     contexts: usize,

@@ -19,6 +19,7 @@ pub(crate) struct Params {
 
 /// Who was met.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Connected")]
 pub(crate) struct Met {
     peer: String,
 }

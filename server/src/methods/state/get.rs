@@ -26,6 +26,7 @@ pub(crate) struct Params {
 
 /// What there is.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "EntryPage")]
 pub(crate) struct Found {
     /// Null if there is nothing.
     entry: Option<Entry>,

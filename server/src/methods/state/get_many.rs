@@ -27,6 +27,7 @@ pub(crate) struct Params {
 
 /// What there is.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "EntriesPage")]
 pub(crate) struct Found {
     /// As many as were asked for, in that order; null where there is nothing.
     entries: Vec<Option<Entry>>,

@@ -39,6 +39,7 @@ pub(crate) struct Params {
 
 /// What there is.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ScanPage")]
 pub(crate) struct Found {
     /// In the order of their keys; with `keysOnly` an object with a `key` each.
     entries: Vec<Json>,

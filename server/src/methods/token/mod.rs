@@ -37,6 +37,7 @@ pub(crate) struct Named {
 
 /// A token that was made.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "TokenMade")]
 pub(crate) struct Made {
     id: String,
     /// It is told this once, and kept nowhere.

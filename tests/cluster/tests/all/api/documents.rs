@@ -118,9 +118,12 @@ fn the_reference_is_what_a_node_says() {
     for (name, schema) in document["components"]["schemas"].as_object().unwrap() {
         shape(name, schema, &mut page);
     }
-    page.push_str("\n## Errors\n\n| kind | code |\n|---|---|\n");
+    page.push_str("\n## Errors\n\n| kind | code | status of HTTP, where no call was parsed | exit code of commands |\n|---|---|---|---|\n");
     for (kind, error) in document["components"]["errors"].as_object().unwrap() {
-        page.push_str(&format!("| `{kind}` | {} |\n", error["code"]));
+        page.push_str(&format!(
+            "| `{kind}` | {} | {} | {} |\n",
+            error["code"], error["x-httpStatus"], error["x-exitCode"]
+        ));
     }
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/methods.md");
     if std::env::var_os("MANGROVE_BLESS").is_some() {
