@@ -23,6 +23,12 @@ pub(crate) struct Admitted(pub(crate) Caller);
 #[derive(Debug)]
 pub(crate) struct Denied(Error);
 
+impl From<Error> for Denied {
+    fn from(error: Error) -> Self {
+        Self(error)
+    }
+}
+
 impl fmt::Display for Denied {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0.message)

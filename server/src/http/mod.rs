@@ -19,7 +19,7 @@ use mangrove_protocol::limits::RPC_BODY_BYTES;
 use serde_json::json;
 use tokio::sync::watch;
 
-pub(crate) use admit::Admitted;
+pub(crate) use admit::{Admitted, Denied};
 use cross::Origins;
 pub(crate) use cross::origins;
 pub(crate) use gate::Gate;

@@ -1,18 +1,46 @@
 //! `POST /rpc`
 
+use std::future::Future;
+use std::pin::Pin;
 use std::rc::Rc;
+use std::time::Duration;
 
+use actix_web::dev::Payload;
 use actix_web::http::header::ContentType;
 use actix_web::web::{Bytes, Data};
-use actix_web::{HttpResponse, HttpResponseBuilder};
+use actix_web::{FromRequest, HttpRequest, HttpResponse, HttpResponseBuilder};
+use tokio::time::timeout;
 
-use super::{Admitted, Door, builder};
+use super::{Admitted, Denied, Door, builder};
 use crate::rpc::{Error, Id, Kind, Said, answer, batch, one};
 use crate::site::Site;
 
+/// All of a request has to have come by then. Over the slowest of lines that is enough for the longest of them.
+const BODY: Duration = Duration::from_secs(30);
+
+/// All that was said, if it came in time.
+#[derive(Debug)]
+pub(super) struct Body(Bytes);
+
+impl FromRequest for Body {
+    type Error = actix_web::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Self::Error>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let read = Bytes::from_request(request, payload);
+        Box::pin(async {
+            let late = |_| {
+                let why = format!("the call did not come within {} s", BODY.as_secs());
+                Denied::from(Error::new(Kind::InvalidRequest, why))
+            };
+            Ok(Self(timeout(BODY, read).await.map_err(late)??))
+        })
+    }
+}
+
 /// Answers what was said: a call, a batch, or notifications alone, to which there is nothing to answer.
-pub(super) async fn rpc(Admitted(caller): Admitted, door: Data<Door>, body: Bytes) -> HttpResponse {
-    let said = match std::str::from_utf8(&body) {
+pub(super) async fn rpc(Admitted(caller): Admitted, door: Data<Door>, body: Body) -> HttpResponse {
+    let said = match std::str::from_utf8(&body.0) {
         Ok(text) => Said::read(text),
         Err(why) => Err(Error::new(Kind::Parse, why.to_string())),
     };

@@ -9,12 +9,14 @@
 
 mod batches;
 mod borders;
+mod crowds;
 mod documents;
 mod faults;
 mod foreign;
 mod socket;
 mod sockets;
 mod tokens;
+mod watchers;
 mod words;
 
 use std::io::{Read, Write};

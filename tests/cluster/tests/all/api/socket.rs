@@ -114,6 +114,20 @@ impl Socket {
         }
     }
 
+    /// The next thing that is told, unless the line ends.
+    pub(super) fn try_told(&mut self) -> Option<Value> {
+        match self.line.read() {
+            Ok(Message::Text(text)) => serde_json::from_str(&text).ok(),
+            Ok(Message::Ping(_) | Message::Pong(_)) => self.try_told(),
+            Ok(_) | Err(_) => None,
+        }
+    }
+
+    /// The line itself.
+    pub(super) fn stream(&self) -> &TcpStream {
+        self.line.get_ref()
+    }
+
     /// The next entry of a feed, of whatever subscription.
     #[track_caller]
     pub(super) fn item(&mut self) -> Value {
