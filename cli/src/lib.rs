@@ -13,6 +13,7 @@ mod backup;
 mod blob;
 mod check;
 mod client;
+mod complete;
 mod completions;
 mod config;
 mod confirm;
@@ -78,6 +79,7 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// The whole program: reads the arguments and the environment, acts, prints, and says how it went.
 pub fn main() -> ExitCode {
+    complete::answer();
     let typed = env::args_os().collect::<Vec<_>>();
     let environment = Environment::of_process();
     let screen = Screen::new(&typed, &environment);
@@ -144,7 +146,7 @@ fn report(command: Command, session: &Session) -> Result<Report, Failure> {
         Command::Diag(args) => diag::run(&args, session),
         Command::Doctor => Ok(doctor::run(session)),
         Command::Limits => Ok(limits::run()),
-        Command::Completions(args) => Ok(completions::run(&args)),
+        Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args, session),
         Command::Version => Ok(version::run()),
         command => ask(&command, session),

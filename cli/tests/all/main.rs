@@ -4,6 +4,7 @@
 
 mod backup;
 mod client;
+mod completing;
 mod config;
 mod doctor;
 mod documents;

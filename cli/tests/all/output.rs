@@ -61,12 +61,8 @@ fn completions_are_made_for_every_shell() {
     let place = Place::new();
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let script = place.run(&["completions", shell]).succeeded().stdout;
-        assert!(script.contains("mangrove") && script.contains("limits"), "{shell}");
+        assert!(script.contains("mangrove") && script.contains("MANGROVE_COMPLETE"), "{shell}");
     }
-    let script = place.run(&["completions", "bash"]).succeeded().stdout;
-    let path = place.write("script", script);
-    let syntax = std::process::Command::new("bash").args(["-n", path.as_str()]).status();
-    assert!(syntax.unwrap().success());
 }
 
 #[test]
