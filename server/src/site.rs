@@ -7,6 +7,7 @@ use mangrove_node::directory::Entry;
 use mangrove_protocol::id::ContextId;
 
 use crate::access::{Access, Caller, Tokens};
+use crate::http::RequestName;
 use crate::rpc::{Error, Kind, Prepared};
 use crate::socket::Desk;
 
@@ -18,6 +19,8 @@ pub(crate) struct Site {
     pub(crate) caller: Caller,
     /// Where subscriptions are taken, if the call came by a socket.
     pub(crate) desk: Option<Desk>,
+    /// What the request is called that the call came with; of a socket, the one that opened it.
+    pub(crate) request: RequestName,
 }
 
 impl Site {

@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
+use actix_web::middleware::from_fn;
 use actix_web::rt;
 use actix_web::web::Data;
 use actix_web::{App, HttpServer};
@@ -15,7 +16,7 @@ use tokio::task::AbortHandle;
 
 use crate::access::Tokens;
 use crate::error::StartError;
-use crate::http::{Door, Ending, origins, routes};
+use crate::http::{Door, Ending, named, origins, routes};
 use crate::tls::Certificate;
 
 /// Threads that answer.
@@ -72,8 +73,10 @@ impl Listener {
         let Self { listener, address, certificate } = self;
         let (ending, settings) = (Ending::new(), node.settings().server.clone());
         let door = Data::new(Door::new(node, tokens, ending.clone()));
-        let app =
-            move || App::new().wrap(origins(&settings)).configure(|config| routes(&door, config));
+        let app = move || {
+            let app = App::new().configure(|config| routes(&door, config));
+            app.wrap(origins(&settings)).wrap(from_fn(named))
+        };
         let server = HttpServer::new(app)
             .workers(WORKERS)
             .max_connections(CONNECTIONS / WORKERS)

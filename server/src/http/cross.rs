@@ -42,8 +42,8 @@ pub(crate) fn origins(settings: &Settings) -> Cors {
     let listed = settings.origins.iter().map(ToString::to_string);
     let cors = listed.fold(Cors::default(), |cors, origin| cors.allowed_origin(&origin));
     cors.allowed_methods(["GET", "POST"])
-        .allowed_headers(["authorization", "content-type", "last-event-id"])
-        .expose_headers(["retry-after"])
+        .allowed_headers(["authorization", "content-type", "last-event-id", "x-request-id"])
+        .expose_headers(["retry-after", "x-request-id"])
         .max_age(TOLD_SECS)
 }
 

@@ -5,6 +5,7 @@ mod cross;
 mod gate;
 mod health;
 mod hosts;
+mod named;
 mod rpc;
 mod stream;
 mod throttle;
@@ -24,6 +25,7 @@ use cross::Origins;
 pub(crate) use cross::origins;
 pub(crate) use gate::Gate;
 use hosts::Hosts;
+pub(crate) use named::{RequestName, named};
 
 use crate::access::Tokens;
 use crate::rpc::{Error, Kind};

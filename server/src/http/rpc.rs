@@ -11,7 +11,7 @@ use actix_web::web::{Bytes, Data};
 use actix_web::{FromRequest, HttpRequest, HttpResponse, HttpResponseBuilder};
 use tokio::time::timeout;
 
-use super::{Admitted, Denied, Door, builder};
+use super::{Admitted, Denied, Door, RequestName, builder};
 use crate::rpc::{Error, Id, Kind, Said, answer, batch, one};
 use crate::site::Site;
 
@@ -39,13 +39,19 @@ impl FromRequest for Body {
 }
 
 /// Answers what was said: a call, a batch, or notifications alone, to which there is nothing to answer.
-pub(super) async fn rpc(Admitted(caller): Admitted, door: Data<Door>, body: Body) -> HttpResponse {
+pub(super) async fn rpc(
+    Admitted(caller): Admitted,
+    request: HttpRequest,
+    door: Data<Door>,
+    body: Body,
+) -> HttpResponse {
     let said = match std::str::from_utf8(&body.0) {
         Ok(text) => Said::read(text),
         Err(why) => Err(Error::new(Kind::Parse, why.to_string())),
     };
     let (node, tokens) = (door.node.clone(), door.tokens.clone());
-    let site = Rc::new(Site { node, tokens, caller, desk: None });
+    let site =
+        Rc::new(Site { node, tokens, caller, desk: None, request: RequestName::given(&request) });
     let answered = match said {
         Ok(Said::One(call)) => one(site, call).await,
         Ok(Said::Batch(calls)) => {

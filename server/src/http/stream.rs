@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Duration;
 
-use actix_web::http::header::{self, HeaderMap};
+use actix_web::http::header;
 use actix_web::web::{Bytes, Data, Path, Query};
 use actix_web::{HttpRequest, HttpResponse};
 use futures_util::stream::unfold;
@@ -12,7 +12,7 @@ use mangrove_node::Since;
 use serde::Deserialize;
 use tokio::time::timeout;
 
-use super::{Admitted, Door, Ending, refuse};
+use super::{Admitted, Door, Ending, RequestName, refuse};
 use crate::access::Caller;
 use crate::listen::{Listening, Told, Wish};
 use crate::methods::feed::since;
@@ -53,7 +53,7 @@ pub(super) async fn feed(
     (door, context): (Data<Door>, Path<String>),
     wanted: Query<Wanted>,
 ) -> HttpResponse {
-    match listen(caller, request.headers(), (&door, &context), wanted.into_inner()) {
+    match listen(caller, &request, (&door, &context), wanted.into_inner()) {
         Err(error) => refuse(&error),
         Ok(stream) => HttpResponse::Ok()
             .insert_header((header::CONTENT_TYPE, "text/event-stream"))
@@ -64,14 +64,15 @@ pub(super) async fn feed(
 
 fn listen(
     caller: Caller,
-    headers: &HeaderMap,
+    request: &HttpRequest,
     (door, context): (&Door, &str),
     wanted: Wanted,
 ) -> Result<Stream, Error> {
     let (node, tokens) = (door.node.clone(), door.tokens.clone());
-    let site = Site { node, tokens, caller: caller.clone(), desk: None };
+    let name = RequestName::given(request);
+    let site = Site { node, tokens, caller: caller.clone(), desk: None, request: name };
     let entry = site.find(context)?;
-    let last = headers.get(LAST).and_then(|last| last.to_str().ok());
+    let last = request.headers().get(LAST).and_then(|last| last.to_str().ok());
     let since = match last {
         Some(last) => since("Last-Event-ID", Some(last), Since::Start)?,
         None => since("after", wanted.after.as_deref(), Since::Start)?,

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use futures_util::stream::{FuturesUnordered, Stream};
+use tracing::{Instrument, Span};
 
 use super::envelope::{Call, Id, Refused, answer};
 use super::fault::{Error, Kind};
@@ -95,10 +96,14 @@ impl Engine {
     /// Begins a call, and polls it at once: what it hands over is handed over before the next is begun.
     fn begin(&mut self, touched: Touch, ready: Ready) {
         let (site, Ready { id, call }) = (Rc::clone(&self.site), ready);
-        let mut running: Running = Box::pin(async move {
-            let outcome = call.begin(&site).await;
-            Ended { id, touched, outcome }
-        });
+        let span = span(&site, &*call, id.as_ref());
+        let mut running: Running = Box::pin(
+            async move {
+                let outcome = call.begin(&site).await.map_err(|error| told_of(error, &site));
+                Ended { id, touched, outcome }
+            }
+            .instrument(span),
+        );
         let mut nobody = Context::from_waker(std::task::Waker::noop());
         match running.as_mut().poll(&mut nobody) {
             Poll::Ready(ended) => self.running.push(Box::pin(std::future::ready(ended))),
@@ -127,6 +132,23 @@ fn told(id: Option<&Id>, outcome: &Result<Box<str>, Error>) -> Step {
         Some(id) => Step::Answer(answer(id, outcome)),
         None => Step::Silence,
     }
+}
+
+/// Whatever is logged while a call is answered says which it was, also in the actors that it comes to.
+fn span(site: &Site, call: &dyn Prepared, id: Option<&Id>) -> Span {
+    let (req, id) = (site.request.as_str(), id.map(Id::as_str));
+    tracing::debug_span!("call", req, method = call.name(), id, token = &*site.caller.token)
+}
+
+/// An error as the caller is told of it. A fault of the node is logged, and the caller told where to look.
+fn told_of(error: Error, site: &Site) -> Error {
+    if error.kind != Kind::Internal {
+        tracing::debug!(kind = error.kind.name(), why = %error.message, "refused");
+        return error;
+    }
+    let req = site.request.as_str();
+    tracing::error!(req, why = %error.message, "a call failed by a fault of this node");
+    Error { request: Some(req.to_owned()), ..error }
 }
 
 /// What a call touches, as things stand.

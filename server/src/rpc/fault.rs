@@ -19,11 +19,13 @@ pub(crate) struct Error {
     pub hint: Option<&'static str>,
     /// After how long it is worth another try.
     pub retry_after_ms: Option<u64>,
+    /// By what it is found in the log, if it stands there.
+    pub request: Option<String>,
 }
 
 impl Error {
     pub(crate) fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), hint: None, retry_after_ms: None }
+        Self { kind, message: message.into(), hint: None, retry_after_ms: None, request: None }
     }
 
     pub(crate) fn hint(self, hint: &'static str) -> Self {
@@ -46,6 +48,8 @@ impl Error {
             object.extend(self.hint.map(|hint| ("hint".to_owned(), hint.into())));
             let retry = self.retry_after_ms.map(|ms| ("retryAfterMs".to_owned(), ms.into()));
             object.extend(retry);
+            let request = self.request.as_deref();
+            object.extend(request.map(|request| ("request".to_owned(), request.into())));
         }
         json!({ "code": code, "message": self.message, "data": data })
     }

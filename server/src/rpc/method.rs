@@ -76,6 +76,9 @@ pub(crate) trait Prepared {
     /// The context that it is about.
     fn context(&self) -> Option<&str>;
 
+    /// What it is called by.
+    fn name(&self) -> &'static str;
+
     /// What it touches.
     fn reach(&self) -> Reach;
 
@@ -143,6 +146,10 @@ fn read<T: DeserializeOwned>(params: &str) -> Result<T, Error> {
 impl<M: Method> Prepared for Waiting<M> {
     fn context(&self) -> Option<&str> {
         self.0.context()
+    }
+
+    fn name(&self) -> &'static str {
+        M::NAME
     }
 
     fn reach(&self) -> Reach {

@@ -19,7 +19,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 pub(crate) use desk::Desk;
 
-use crate::http::{Admitted, Door, Ending, Gate};
+use crate::http::{Admitted, Door, Ending, Gate, RequestName};
 use crate::listen::{Listening, Told};
 use crate::rpc::{Call, Engine, Error, Id, Refused, Said, Step, answer, batch};
 use crate::site::Site;
@@ -47,7 +47,8 @@ pub(crate) async fn open(
     let messages = messages.max_frame_size(most).aggregate_continuations();
     let messages = messages.max_continuation_size(most);
     let (node, tokens, desk) = (door.node.clone(), door.tokens.clone(), Desk::default());
-    let site = Rc::new(Site { node, tokens, caller, desk: Some(desk.clone()) });
+    let name = RequestName::given(&request);
+    let site = Rc::new(Site { node, tokens, caller, desk: Some(desk.clone()), request: name });
     let socket = Socket {
         engine: Engine::new(Rc::clone(&site)),
         listening: FuturesUnordered::new(),

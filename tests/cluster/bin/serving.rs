@@ -9,20 +9,22 @@
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
+    clippy::panic,
     clippy::print_stdout,
     reason = "whoever measures reads what it prints, and a panic is the report"
 )]
 
+use std::io;
 use std::net::{SocketAddr, TcpStream};
 use std::process::ExitCode;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use mangrove_cluster::{Cluster, Node, Place, edits};
-use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tungstenite::client::IntoClientRequest;
+use tungstenite::protocol::Role;
 use tungstenite::{Message, WebSocket};
 
 const VALUE: &str = "a value of some length";
@@ -160,44 +162,76 @@ fn writing(cluster: &Cluster) -> (f64, Duration) {
 
 /// How long each subscriber of one node waited for each write to the other.
 fn hearing(cluster: &Cluster) -> Vec<Duration> {
-    let begun = Mutex::new(Vec::new());
-    thread::scope(|scope| {
-        let subscribers = (0..SUBSCRIBERS).map(|_| {
-            let mut socket = socket(cluster.node(1));
-            let params =
-                json!({ "contexts": [{ "context": cluster.context }], "prefix": "heard/" });
-            let call =
-                json!({ "jsonrpc": "2.0", "id": 1, "method": "feed.subscribe", "params": params });
-            socket.send(Message::text(call.to_string())).unwrap();
-            assert!(heard(&mut socket).get("result").is_some(), "subscribed");
-            socket
+    let subscribe = |_| {
+        let mut socket = socket(cluster.node(1));
+        let params = json!({ "contexts": [{ "context": cluster.context }], "prefix": "heard/" });
+        let call =
+            json!({ "jsonrpc": "2.0", "id": 1, "method": "feed.subscribe", "params": params });
+        socket.send(Message::text(call.to_string())).unwrap();
+        assert!(heard(&mut socket).get("result").is_some(), "subscribed");
+        socket
+    };
+    let subscribers = (0..SUBSCRIBERS).map(subscribe).collect::<Vec<_>>();
+    let (heard, begun) = thread::scope(|scope| {
+        let subscribers = scope.spawn(|| {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let listening = subscribers.into_iter().map(listen);
+            runtime.unwrap().block_on(futures_util::future::join_all(listening))
         });
-        let subscribers = subscribers.collect::<Vec<_>>();
-        let threads = subscribers.into_iter().map(|socket| scope.spawn(|| listen(socket, &begun)));
-        let threads = threads.collect::<Vec<_>>();
-        let (rpc, since) = (cluster.rpc(0), Instant::now());
+        let (rpc, since, mut begun) = (cluster.rpc(0), Instant::now(), Vec::new());
         for number in 0..WRITES {
             let due = since + Duration::from_secs(1) / A_SECOND * u32::try_from(number).unwrap();
             thread::park_timeout(due.saturating_duration_since(Instant::now()));
-            begun.lock().push(Instant::now());
+            begun.push(Instant::now());
             rpc.apply(&cluster.context, &[edits::put(&format!("heard/{number}"), number)]).unwrap();
         }
-        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
-    })
+        (subscribers.join().unwrap(), begun)
+    });
+    heard.into_iter().flatten().map(|(at, text)| at - begun[written(&text)]).collect()
 }
 
-/// How long it took until each write was heard of.
-fn listen(mut socket: WebSocket<TcpStream>, begun: &Mutex<Vec<Instant>>) -> Vec<Duration> {
-    let mut took = Vec::new();
-    while took.len() < WRITES {
-        let told = heard(&mut socket);
-        let now = Instant::now();
-        let changes = &told["params"]["item"]["event"]["changes"];
-        for change in changes.as_array().into_iter().flatten() {
-            let at = usize::try_from(change["value"].as_u64().unwrap()).unwrap();
-            let begun: Instant = begun.lock()[at];
-            took.push(now - begun);
+/// Which write it tells of.
+fn written(text: &str) -> usize {
+    let told = serde_json::from_str::<Value>(text).unwrap();
+    let value = &told["params"]["item"]["event"]["changes"][0]["value"];
+    usize::try_from(value.as_u64().unwrap()).unwrap()
+}
+
+/// All that a subscriber hears, and when. What it means is looked at later: that takes time from the node.
+async fn listen(socket: WebSocket<TcpStream>) -> Vec<(Instant, String)> {
+    let line = socket.into_inner();
+    line.set_nonblocking(true).unwrap();
+    let line = Line(tokio::net::TcpStream::from_std(line).unwrap());
+    let mut socket = WebSocket::from_raw_socket(line, Role::Client, None);
+    let mut heard = Vec::new();
+    while heard.len() < WRITES {
+        match socket.read() {
+            Ok(Message::Text(text)) => heard.push((Instant::now(), text.to_string())),
+            Ok(_) => {}
+            Err(tungstenite::Error::Io(why)) if why.kind() == io::ErrorKind::WouldBlock => {
+                socket.get_ref().0.readable().await.unwrap();
+            }
+            Err(why) => panic!("{why}"),
         }
     }
-    took
+    heard
+}
+
+/// A line of which a runtime tells when there is something to read.
+struct Line(tokio::net::TcpStream);
+
+impl io::Read for Line {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        self.0.try_read(into)
+    }
+}
+
+impl io::Write for Line {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.try_write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }

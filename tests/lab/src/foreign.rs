@@ -60,6 +60,16 @@ impl Foreign {
         command(&self.py_client)
     }
 
+    /// The Node that they run in, and nothing to run yet.
+    pub fn node(&self) -> Command {
+        command(self.js.get(..1).unwrap_or_default())
+    }
+
+    /// The Python that they run in, with the packages that they need, and nothing to run yet.
+    pub fn python(&self) -> Command {
+        command(self.py.get(..1).unwrap_or_default())
+    }
+
     fn parse(answer: &str) -> Option<Self> {
         let words = |language: &str| {
             let lines = answer.lines().filter_map(|line| line.split_once(' '));

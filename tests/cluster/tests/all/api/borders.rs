@@ -1,10 +1,12 @@
-//! Pages of other origins, and callers in a hurry.
+//! Pages of other origins, callers in a hurry, and what is said of requests.
 
-use mangrove_cluster::{Node, Plan};
+use std::io::Read;
+
+use mangrove_cluster::{Node, Plan, eventually};
 use serde_json::json;
 
 use super::socket::Socket;
-use super::{post, say};
+use super::{Answer, PATIENCE, begin, door, post, say};
 use crate::place;
 
 const CALL: &[u8] = br#"{"jsonrpc":"2.0","id":1,"method":"node.limits"}"#;
@@ -63,4 +65,37 @@ fn who_asks_too_fast_is_told_when_to_come_back() {
     let answers = socket.answer();
     let kinds = answers.as_array().unwrap().iter().map(|it| it["error"]["data"]["kind"].clone());
     assert!(kinds.into_iter().all(|kind| kind == "busy"), "{answers}");
+}
+
+#[test]
+fn a_request_has_a_name_in_its_answer_and_in_the_log_and_a_token_is_in_neither() {
+    let node = Node::start(&place(), Plan::new("node").set("log.filter", "debug"));
+    let context = node.rpc().create("shared").unwrap();
+    let name = |answer: &Answer| {
+        let line = answer.head.lines().find_map(|line| line.strip_prefix("x-request-id: "));
+        line.unwrap_or_else(|| panic!("{answer:?}")).to_owned()
+    };
+    let health = || say(&node, "GET /health", &[], b"");
+    assert_ne!(name(&health()), name(&health()), "each has its own");
+    assert!(!name(&say(&node, "GET /nowhere", &[], b"")).is_empty());
+
+    let (bearer, token) = (format!("Bearer {}", node.token()), node.token());
+    let brought = [("X-Request-Id", "mine-7"), ("Authorization", &bearer)];
+    let call =
+        r#"{"jsonrpc":"2.0","id":"c9","method":"state.root","params":{"context":"nothing"}}"#;
+    let answer = say(&node, "POST /rpc", &brought, call.as_bytes());
+    assert_eq!(name(&answer), "mine-7");
+    assert_eq!(answer.kind(), "notFound");
+    let feed = format!("GET /v1/contexts/{context}/feed?after=start&prefix=secret&token={token}");
+    let mut feed = begin(&node, &format!("{feed} HTTP/1.1\r\nHost: {}\r\n\r\n", door(&node)));
+    feed.read_exact(&mut [0; 64]).unwrap();
+    drop(feed);
+    let logged = |text: &str| node.log().iter().filter(|line| line.contains(text)).count();
+    eventually("both are logged", PATIENCE, || match (logged("mine-7"), logged("/feed")) {
+        (0, _) | (_, 0) => Err(format!("{:?}", node.log())),
+        _ => Ok(()),
+    });
+    let refused = node.log().into_iter().find(|line| line.contains("c9")).unwrap();
+    assert!(refused.contains("mine-7") && refused.contains("state.root"), "{refused}");
+    assert_eq!((logged(&token), logged("prefix=")), (0, 0), "nothing but the path is logged");
 }

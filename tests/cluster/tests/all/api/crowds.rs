@@ -11,7 +11,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::{Value, json};
 
 use super::socket::Socket;
-use super::{PATIENCE, door, say};
+use super::{begin, door, say};
 use crate::place;
 
 const MIB: u64 = 1 << 20;
@@ -166,15 +166,6 @@ fn who_takes_nothing_is_let_go_and_goes_on_from_the_feed() {
         drain(&mut listen(&node, &node.token(), (&context, "bulk/", &cursor)), stuck.last);
     numbers.extend(rest);
     assert_eq!(numbers, (stuck.first..=stuck.last).collect::<Vec<_>>(), "each once, in order");
-}
-
-/// A connection on which something was begun to be said.
-#[track_caller]
-fn begin(node: &Node, said: &str) -> TcpStream {
-    let mut stream = TcpStream::connect(door(node)).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    stream.write_all(said.as_bytes()).unwrap();
-    stream
 }
 
 /// Whether the other side has hung up, by now.

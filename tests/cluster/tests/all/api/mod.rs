@@ -13,6 +13,7 @@ mod crowds;
 mod documents;
 mod faults;
 mod foreign;
+mod recipes;
 mod socket;
 mod sockets;
 mod tokens;
@@ -79,6 +80,15 @@ fn say(node: &Node, line: &str, fields: &[(&str, &str)], body: &[u8]) -> Answer 
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{answer:?}"));
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
     Answer { status, head: head.to_ascii_lowercase(), body: body.to_owned() }
+}
+
+/// A connection on which something was begun to be said.
+#[track_caller]
+fn begin(node: &Node, said: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(door(node)).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.write_all(said.as_bytes()).unwrap();
+    stream
 }
 
 /// Posts something to the API, with a token.
