@@ -11,6 +11,7 @@ mod access;
 pub mod canonical;
 mod error;
 mod http;
+mod item;
 mod kind;
 mod listen;
 mod methods;

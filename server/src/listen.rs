@@ -9,6 +9,7 @@ use mangrove_node::{Cursor, Fault, Handle, Presence, Since};
 use mangrove_protocol::id::ContextId;
 use tokio::sync::{broadcast, watch};
 
+use crate::item::{self, Item};
 use crate::rpc::Error;
 use crate::shape::{Event, FeedItem, Json};
 
@@ -30,7 +31,7 @@ pub(crate) struct Listening {
 #[derive(Debug)]
 pub(crate) enum Told {
     /// What has happened, in order.
-    Happened(VecDeque<FeedItem>),
+    Happened(VecDeque<Item>),
     /// Who says to be at what.
     Present {
         /// Who.
@@ -39,7 +40,7 @@ pub(crate) enum Told {
         state: Json,
     },
     /// Nothing more. A reason is for those who should not come back with their cursor.
-    Over(Option<FeedItem>),
+    Over(Option<Item>),
 }
 
 /// How somebody listens.
@@ -88,7 +89,8 @@ impl Listening {
                     let Some((state, why)) = state else { return Told::Over(None) };
                     self.state = state;
                     let event = Event::state(state, why.as_deref());
-                    return Told::Happened([FeedItem::of(self.context, cursor, event)].into());
+                    let item = FeedItem::of(self.context, cursor, event);
+                    return Told::Happened([Item::from(&item)].into());
                 }
                 present = present(&mut self.presence) => {
                     let state = match present.state.as_slice() {
@@ -101,25 +103,27 @@ impl Listening {
         }
     }
 
-    fn happened(&self, delivery: &Delivery) -> VecDeque<FeedItem> {
+    fn happened(&self, delivery: &Delivery) -> VecDeque<Item> {
         let generation = delivery.cursor.generation;
-        let gap =
-            delivery.gap.as_ref().map(|gap| FeedItem::of(self.context, gap.from, Event::gap()));
+        let gap = delivery.gap.as_ref();
+        let gap = gap.map(|gap| FeedItem::of(self.context, gap.from, Event::gap()));
         let items = delivery.items.iter().filter_map(|(position, item)| {
             let at = Cursor { generation, next: position + 1 };
-            Some(FeedItem::of(self.context, at, Event::of(item, &self.prefix)?))
+            item::once((self.context, at), &self.prefix, || {
+                Some(FeedItem::of(self.context, at, Event::of(item, &self.prefix)?))
+            })
         });
-        gap.into_iter().chain(items).collect()
+        gap.as_ref().map(Item::from).into_iter().chain(items).collect()
     }
 
-    fn over(&self, why: &Ended, cursor: Cursor) -> Option<FeedItem> {
+    fn over(&self, why: &Ended, cursor: Cursor) -> Option<Item> {
         let why = match why {
             // Whoever listens comes back, with the cursor that it has.
             Ended::Closed(Closed::Stopping) => return None,
             Ended::Closed(Closed::Forgotten) => "the context was forgotten",
             Ended::Unreadable(_) => "the feed cannot be read",
         };
-        Some(FeedItem::of(self.context, cursor, Event::Gap { why }))
+        Some(Item::from(&FeedItem::of(self.context, cursor, Event::Gap { why })))
     }
 }
 

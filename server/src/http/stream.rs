@@ -14,10 +14,10 @@ use tokio::time::timeout;
 
 use super::{Admitted, Door, Ending, RequestName, refuse};
 use crate::access::Caller;
+use crate::item::Item;
 use crate::listen::{Listening, Told, Wish};
 use crate::methods::feed::since;
 use crate::rpc::Error;
-use crate::shape::FeedItem;
 use crate::site::Site;
 
 /// How often something is sent where nothing happens, so that whoever is in between keeps the line open.
@@ -40,7 +40,7 @@ pub(super) struct Wanted {
 /// What listens, and until when.
 struct Stream {
     listening: Listening,
-    waiting: VecDeque<FeedItem>,
+    waiting: VecDeque<Item>,
     caller: Caller,
     site: Rc<Site>,
     ending: Ending,
@@ -110,8 +110,7 @@ impl Stream {
     }
 }
 
-fn event(item: &FeedItem) -> String {
+fn event(said: &Item) -> String {
     // JSON has no line ends of its own.
-    let data = serde_json::to_string(item).unwrap_or_default();
-    format!("id: {}\ndata: {data}\n\n", item.cursor())
+    format!("id: {}\ndata: {}\n\n", said.cursor, said.json)
 }

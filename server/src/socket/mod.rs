@@ -20,6 +20,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 pub(crate) use desk::Desk;
 
 use crate::http::{Admitted, Door, Ending, Gate, RequestName};
+use crate::item::Item;
 use crate::listen::{Listening, Told};
 use crate::rpc::{Call, Engine, Error, Id, Refused, Said, Step, answer, batch};
 use crate::site::Site;
@@ -215,11 +216,7 @@ impl Socket {
         match told {
             Told::Happened(items) => {
                 for item in items {
-                    self.notify(
-                        "feed.event",
-                        &json!({ "subscription": &*subscription, "item": item }),
-                    )
-                    .await?;
+                    self.line.send(event(&subscription, &item)).await?;
                 }
                 self.listen(subscription, listening);
             }
@@ -231,27 +228,26 @@ impl Socket {
                     "member": member,
                     "state": state,
                 });
-                self.notify("presence.event", &params).await?;
+                let told =
+                    json!({ "jsonrpc": "2.0", "method": "presence.event", "params": params });
+                self.line.send(told.to_string()).await?;
                 self.listen(subscription, listening);
             }
             Told::Over(last) => {
                 self.desk.ended(&subscription);
                 if let Some(item) = last {
-                    self.notify(
-                        "feed.event",
-                        &json!({ "subscription": &*subscription, "item": item }),
-                    )
-                    .await?;
+                    self.line.send(event(&subscription, &item)).await?;
                 }
             }
         }
         Ok(())
     }
+}
 
-    async fn notify(&mut self, method: &str, params: &serde_json::Value) -> Result<(), End> {
-        let told = json!({ "jsonrpc": "2.0", "method": method, "params": params });
-        self.line.send(told.to_string()).await
-    }
+/// What is told of an item. A subscription is called by letters and digits, which need no escapes.
+fn event(subscription: &str, item: &Item) -> String {
+    let params = format!("{{\"subscription\":\"{subscription}\",\"item\":{}}}", item.json);
+    format!("{{\"jsonrpc\":\"2.0\",\"method\":\"feed.event\",\"params\":{params}}}")
 }
 
 /// A call, unless too much is asked. Who wants no answer is told nothing.
