@@ -37,8 +37,8 @@ lint: setup ## Format, then lint and report the sizes of files and functions
 	@$(CARGO) clippy --workspace --all-targets -- -D warnings
 	@$(CARGO) run --quiet --package mangrove-tidy
 
-doc: setup ## Write the generated pages anew and build the API documentation
-	@MANGROVE_BLESS=1 $(NEXTEST) documents::
+doc: setup ## Write generated pages and kept outputs anew, and build the API documentation
+	@MANGROVE_BLESS=1 $(NEXTEST) --workspace documents:: snapshots::
 	@RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps
 
 audit: ## Check licences, sources and duplicates of dependencies, and spelling

@@ -19,7 +19,7 @@ use crate::store;
 /// Copy a home to a folder to keep elsewhere
 ///
 /// The node may run: then it does so itself, and all contexts are copied as they are at one moment.
-/// /// The folder is made, or holds an older backup of the home: what has not changed is not copied
+/// The folder is made, or holds an older backup of the home: what has not changed is not copied
 /// again. It holds the keys of the node; whoever has it is this node. The API token is not in it.
 #[derive(Debug, clap::Args)]
 pub(crate) struct BackupArgs {

@@ -15,6 +15,7 @@ mod refusals;
 mod run;
 mod running;
 mod sharing;
+mod snapshots;
 mod streams;
 mod tls;
 mod tour;
