@@ -3,7 +3,7 @@
 //! Who works on a context writes here what has changed; everybody else only looks. What is read in one go was
 //! true at one moment.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use dashmap::DashMap;
@@ -84,6 +84,8 @@ pub struct Facts {
     pub name: Option<Arc<str>>,
     /// What this node calls it, if otherwise.
     pub alias: Option<Arc<str>>,
+    /// What this node has written down about it.
+    pub labels: Arc<BTreeMap<String, String>>,
     /// Since when this node has it, in Unix ms; 0 if that is not known.
     pub since_ms: u64,
     /// Whether nobody but the one who let this node in is known to agree.
@@ -103,6 +105,7 @@ impl Facts {
             epochs: Arc::default(),
             name: None,
             alias: None,
+            labels: Arc::default(),
             since_ms: 0,
             is_provisional: false,
             needs_upgrade: false,

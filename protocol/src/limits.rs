@@ -32,6 +32,10 @@ pub const GOSSIP_MESSAGE_BYTES: u64 = 256 * KIB;
 pub const SYNC_FRAME_BYTES: u64 = MIB;
 /// Bytes of the name of a context, a node or a member, as UTF-8.
 pub const NAME_BYTES: u64 = 128;
+/// Labels that a node writes down about a context.
+pub const LABELS_PER_CONTEXT: u64 = 32;
+/// A label of a context, or what it says.
+pub const LABEL_BYTES: u64 = 128;
 /// Members of one context; checked by the author of a grant.
 pub const MEMBERS_PER_CONTEXT: u64 = 1_000;
 /// Contexts of one node. Each is a topic of the mesh, of which a node may be on so many.
@@ -94,6 +98,8 @@ pub const TABLE: &[Limit] = &[
     limit("gossipMessageBytes", GOSSIP_MESSAGE_BYTES, Local, "one gossip message"),
     limit("syncFrameBytes", SYNC_FRAME_BYTES, Local, "one frame of a sync session"),
     limit("nameBytes", NAME_BYTES, Local, "a name of a context, node or member"),
+    limit("labelsPerContext", LABELS_PER_CONTEXT, Local, "labels of a context on one node"),
+    limit("labelBytes", LABEL_BYTES, Local, "a label, or what it says"),
     limit("membersPerContext", MEMBERS_PER_CONTEXT, Local, "members of one context"),
     limit("contextsPerNode", CONTEXTS_PER_NODE, Local, "contexts of one node"),
     limit("parkedBytesPerMember", PARKED_BYTES_PER_MEMBER, Local, "waiting deltas of one member"),

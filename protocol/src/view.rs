@@ -18,7 +18,7 @@ use crate::log::LogRow;
 use crate::op::{Key, Value};
 use crate::ordered::Ordered;
 use crate::replica::feed::FeedItem;
-use crate::replica::memory::{Local, Own, Remembered, RequestKey};
+use crate::replica::memory::{Labels, Local, Own, Remembered, RequestKey};
 use crate::root::Root;
 use crate::seal::EpochKey;
 
@@ -191,6 +191,8 @@ tables! {
     Outbox in outbox = 20: DeltaId => ();
     /// What this node calls the context, and since when it has it; nobody else is told.
     Locals in locals = 21: () => Local;
+    /// What this node has written down about the context; nobody else is told.
+    Labelled in labels = 22: () => Labels;
 }
 
 impl View for Memory {

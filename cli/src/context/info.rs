@@ -52,6 +52,10 @@ pub(crate) fn page(context: &Value, look: Look, now_ms: u64) -> String {
     row("keys", field::number(context, "entities").into());
     row("deltas", field::number(context, "deltas").into());
     row("disk", bytes(field::number(context, "bytes")).into());
+    let labels = labels(context);
+    if !labels.is_empty() {
+        row("labels", labels.into());
+    }
     row("here since", ago(field::number(context, "createdAt"), now_ms).into());
     let mut text = table.text(look);
     for line in waiting(context).into_iter().chain(why(context)) {
@@ -63,6 +67,15 @@ pub(crate) fn page(context: &Value, look: Look, now_ms: u64) -> String {
         text.push_str(&peers_table(peers, look, now_ms));
     }
     text
+}
+
+/// What the node has written down about it.
+fn labels(context: &Value) -> String {
+    let labels = context.get("labels").and_then(Value::as_object).into_iter().flatten();
+    let label = |(name, says): (&String, &Value)| {
+        printable(&format!("{name}={}", says.as_str().unwrap_or_default()))
+    };
+    labels.map(label).collect::<Vec<_>>().join(", ")
 }
 
 /// What is not as it should be with a context: what it waits for, since when, and why. Nothing if all is well.

@@ -2,6 +2,8 @@
 
 mod info;
 
+use std::collections::BTreeMap;
+
 use clap::Subcommand;
 use serde_json::{Map, Value, json};
 
@@ -66,6 +68,16 @@ struct CreateArgs {
     /// Print a ticket, too, that lets somebody in with this role
     #[arg(long, value_name = "ROLE", value_enum)]
     invite: Option<Role>,
+    /// Write this down about it, on this node alone
+    ///
+    /// Can be given several times.
+    #[arg(long = "label", value_name = "NAME=TEXT", value_parser = label)]
+    labels: Vec<(String, String)>,
+}
+
+fn label(text: &str) -> Result<(String, String), String> {
+    let (name, says) = text.split_once('=').ok_or("write it as NAME=TEXT")?;
+    Ok((name.to_owned(), says.to_owned()))
 }
 
 #[derive(Debug, clap::Args)]
@@ -127,7 +139,9 @@ pub(crate) fn run(args: &ContextArgs, session: &Session) -> Result<Report, Failu
 
 fn create(args: &CreateArgs, session: &Session) -> Result<Report, Failure> {
     let client = Client::open(session)?;
-    let mut created = client.call("context.create", &json!({ "name": args.name }))?;
+    let labels = args.labels.iter().cloned().collect::<BTreeMap<_, _>>();
+    let params = json!({ "name": args.name, "labels": labels });
+    let mut created = client.call("context.create", &params)?;
     let id = field::text(&created, "context").to_owned();
     let text = format!("founded {}: {id}\n", printable(&args.name));
     let Some(role) = args.invite else { return Ok(Report::note(text, created)) };

@@ -7,14 +7,13 @@ use mangrove_protocol::effect::Input;
 use mangrove_protocol::governance::Roster;
 use mangrove_protocol::id::{ContextId, PeerId};
 use mangrove_protocol::replica::Mode;
-use mangrove_protocol::replica::memory::Local;
 use mangrove_protocol::seal::open_name;
 use mangrove_protocol::sync::desk::Event as Occasion;
 use mangrove_store::{Pen, WriteError};
 
 use super::broken::Broken;
 use super::calls::Call;
-use super::message::{Ask, Beginning, Heard, Landing, Life, Message, Orders, Seat};
+use super::message::{Ask, Beginning, Given, Heard, Landing, Life, Message, Orders, Seat};
 use super::open::{Open, Todo, Tools};
 use super::outside::Want;
 use super::standing::{fail_if_planted, is_full, may_change, nearest, state, why};
@@ -47,7 +46,7 @@ enum Condition {
 /// How a context begins that is new here, and who waits for that.
 struct Birth {
     beginning: Beginning,
-    alias: Option<String>,
+    given: Given,
     reply: Reply<Result<(), Fault>>,
 }
 
@@ -128,12 +127,12 @@ impl Cell {
     pub(super) fn begin(
         &mut self,
         beginning: Beginning,
-        (alias, reply): (Option<String>, Reply<Result<(), Fault>>),
+        (given, reply): (Given, Reply<Result<(), Fault>>),
         tools: &mut Tools<'_>,
     ) -> Result<(), Broken> {
         match (&mut self.condition, &beginning) {
             (Condition::Opening, _) if self.birth.is_none() => {
-                self.birth = Some(Birth { beginning, alias, reply });
+                self.birth = Some(Birth { beginning, given, reply });
             }
             // It is there already: whoever joins again has joined.
             (Condition::Open(open), Beginning::Joined(by)) => {
@@ -335,8 +334,8 @@ impl Cell {
             return Ok(());
         }
         let since_ms = tools.at.wall_ms;
-        let local = self.birth.as_ref().map(|birth| Local { alias: birth.alias.clone(), since_ms });
-        let mut open = Open::new((pen, self.life), local, tools)?;
+        let given = self.birth.as_ref().map(|birth| (birth.given.clone(), since_ms));
+        let mut open = Open::new((pen, self.life), given, tools)?;
         let birth = self.birth.take();
         let me = tools.outside.keys.peer();
         let mut todo = vec![Todo::Replica(Input::Tick)];
@@ -351,6 +350,7 @@ impl Cell {
         todo.extend(lacking.then_some(Todo::Desk(Occasion::Wanted(None))));
         self.entry.tell(|facts| {
             facts.alias = open.local.alias.as_deref().map(Arc::from);
+            facts.labels = Arc::new(open.labels.0.clone());
             facts.since_ms = open.local.since_ms;
         });
         tools.wants.push(Want::Enter(self.context()));

@@ -8,6 +8,7 @@ use mangrove_protocol::id::{ContextId, PeerId};
 use mangrove_protocol::lane::Lane;
 use mangrove_protocol::machine::{Event, Key, OnFull, Reason};
 use mangrove_protocol::replica::beat::Heartbeat;
+use mangrove_protocol::replica::memory::Labels;
 use mangrove_protocol::request::{Request, Written};
 use mangrove_protocol::sync::{self, Link};
 use mangrove_store::{Pen, Proof, WriteError};
@@ -46,6 +47,15 @@ pub(crate) enum Beginning {
     Joined(PeerId),
 }
 
+/// What this node keeps of a context for itself.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Given {
+    /// What it calls the context, if not as its members do.
+    pub(crate) alias: Option<String>,
+    /// What it writes down about it.
+    pub(crate) labels: Labels,
+}
+
 /// What becomes of a commit.
 #[derive(Debug)]
 pub(crate) enum Landing {
@@ -64,8 +74,8 @@ pub(crate) enum Ask {
     Write(Request, Reply<Result<Written, Fault>>),
     /// To decide something.
     Decide(Command, Reply<Result<Decided, Fault>>),
-    /// To have the context from now on.
-    Begin(Beginning, Option<String>, Reply<Result<(), Fault>>),
+    /// To have the context from now on, and what this node keeps of it for itself.
+    Begin(Beginning, Given, Reply<Result<(), Fault>>),
     /// To make state anew from the log.
     Rebuild(Reply<Result<(), Fault>>),
     /// To compare with whoever can be reached, and to know what came of it.

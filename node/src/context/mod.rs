@@ -36,7 +36,7 @@ use mangrove_protocol::id::ContextId;
 pub use comparing::Compared;
 pub(crate) use hands::Hands;
 pub use message::Presence;
-pub(crate) use message::{Ask, Beginning, Heard, Message, Seat};
+pub(crate) use message::{Ask, Beginning, Given, Heard, Message, Seat};
 pub(crate) use outside::{Acquaintances, Outside};
 pub(crate) use shard::Shard;
 pub use ties::Tie;

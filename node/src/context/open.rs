@@ -11,12 +11,12 @@ use mangrove_protocol::effect::{Commit, Effect, Effects, Held, Input, Note};
 use mangrove_protocol::gossip::{Body, Ephemeral, Message as Gossip};
 use mangrove_protocol::id::{ContextId, DeltaId, PeerId};
 use mangrove_protocol::overlay::Layer;
-use mangrove_protocol::replica::memory::Local;
+use mangrove_protocol::replica::memory::{Labels, Local};
 use mangrove_protocol::replica::{Entropy, Replica};
 use mangrove_protocol::request::{Request, Written};
 use mangrove_protocol::sync::desk::{Action, Desk, Event as Occasion};
 use mangrove_protocol::sync::{Link, Message as Word, Offence};
-use mangrove_protocol::view::{Locals, Memory, Owns, Table, View};
+use mangrove_protocol::view::{Labelled, Locals, Memory, Owns, Table, View};
 use mangrove_store::{Pen, Proof, ReadError};
 use tokio::sync::mpsc;
 
@@ -24,7 +24,7 @@ use super::calls::{Call, Calls};
 use super::comparing::{Compared, Comparing};
 use super::doubt::Doubt;
 use super::flights::{Flights, Order};
-use super::message::{Life, Message, Orders, Seat};
+use super::message::{Given, Life, Message, Orders, Seat};
 use super::notes;
 use super::outside::{Outside, Want};
 use super::presence::Presents;
@@ -105,6 +105,7 @@ pub(super) struct Open {
     comparing: Comparing,
     doubt: Doubt,
     pub(super) local: Local,
+    pub(super) labels: Labels,
     is_local_new: bool,
     /// When the replica wants to be woken, on the clock that never goes back.
     wake_ms: Option<u64>,
@@ -115,7 +116,7 @@ pub(super) struct Open {
 impl Open {
     pub(super) fn new(
         (pen, life): (Pen, Life),
-        local: Option<Local>,
+        given: Option<(Given, u64)>,
         tools: &Tools<'_>,
     ) -> Result<Self, ReadError> {
         let context = pen.context();
@@ -124,12 +125,15 @@ impl Open {
         let config = tools.outside.replica(context);
         let replica = Replica::boot(config, tools.at.wall_ms, &sight);
         let stored = View::get::<Locals>(&sight, &());
+        let labels = View::get::<Labelled>(&sight, &());
         let own = View::get::<Owns>(&sight, &());
         sight.finish()?;
         // Whoever had it before may have fallen after a commit and before telling of it.
         tools.outside.hub.reached(context, own.map_or(0, |own| own.feed));
         drop(reading);
-        let is_local_new = local.is_some() && stored.is_none();
+        let is_local_new = given.is_some() && stored.is_none();
+        let (given, since_ms) = given.filter(|_| is_local_new).unwrap_or_default();
+        let local = stored.unwrap_or(Local { alias: given.alias, since_ms });
         Ok(Self {
             context,
             life,
@@ -147,7 +151,8 @@ impl Open {
             ties: Ties::default(),
             comparing: Comparing::default(),
             doubt: Doubt::default(),
-            local: stored.or(local).unwrap_or_default(),
+            local,
+            labels: labels.unwrap_or(given.labels),
             is_local_new,
             wake_ms: None,
             stage: Stage::Replaying { is_lacking: false },
@@ -443,6 +448,10 @@ impl Open {
     fn commit(&mut self, mut commit: Commit, tools: &mut Tools<'_>) {
         if std::mem::take(&mut self.is_local_new) {
             Locals::changes_mut(&mut commit.batch).insert((), Some(self.local.clone()));
+            if !self.labels.0.is_empty() {
+                let labels = Some(self.labels.clone());
+                Labelled::changes_mut(&mut commit.batch).insert((), labels);
+            }
         }
         let order = self.flights.push(commit);
         self.hand_in(order, tools);

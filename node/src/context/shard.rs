@@ -132,7 +132,7 @@ impl Shard {
     }
 
     fn begin(&mut self, context: ContextId, ask: Ask, turn: &mut Turn<'_, Want>) {
-        let Ask::Begin(beginning, alias, reply) = ask else { return };
+        let Ask::Begin(beginning, given, reply) = ask else { return };
         if self.stopping.is_some() {
             return reply.send(Err(Fault::Stopping));
         }
@@ -142,7 +142,7 @@ impl Shard {
             }
             self.create(context, turn);
         }
-        self.with(context, turn, |cell, tools| cell.begin(beginning, (alias, reply), tools));
+        self.with(context, turn, |cell, tools| cell.begin(beginning, (given, reply), tools));
     }
 
     fn stop(&mut self, reply: Reply<()>, turn: &mut Turn<'_, Want>) {

@@ -17,7 +17,7 @@ use mangrove_protocol::replica::beat::Heartbeat;
 use mangrove_protocol::request::{self, Edit, Request};
 use mangrove_protocol::view::{Memory, Registers, Roots};
 
-use super::{Ask, Beginning, Message};
+use super::{Ask, Beginning, Given, Message};
 use crate::directory::{MOST_CONTEXTS, State};
 use crate::fault::Fault;
 use crate::handle::Shown;
@@ -124,7 +124,8 @@ fn who_has_joined_and_knows_nothing_yet_is_told_so() {
     let (context, inviter) = (ContextId::from_bytes([9; 32]), PeerId::from_bytes([8; 32]));
     let shard = house.node.directory.shard(context).unwrap().clone();
     let begin = |reply| {
-        Message::Asked(context, Ask::Begin(Beginning::Joined(inviter), Some("new".into()), reply))
+        let given = Given { alias: Some("new".into()), ..Given::default() };
+        Message::Asked(context, Ask::Begin(Beginning::Joined(inviter), given, reply))
     };
     house.wait(shard.ask(begin).unwrap()).unwrap().unwrap();
     until(&house, context, State::Joining);

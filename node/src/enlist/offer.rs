@@ -9,7 +9,7 @@ use tokio::time::{sleep, timeout};
 
 use super::ENLIST;
 use super::message::Outcome;
-use crate::context::{self, Ask, Beginning};
+use crate::context::{self, Ask, Beginning, Given};
 use crate::directory::{Directory, State};
 use crate::fault::{Fault, RETRY};
 
@@ -74,7 +74,9 @@ async fn begin(context: ContextId, caller: PeerId, directory: &Directory) -> Res
     let shard = directory.shard(context).ok_or(Fault::Stopping)?;
     loop {
         let beginning = || Beginning::Joined(caller);
-        let ask = |reply| context::Message::Asked(context, Ask::Begin(beginning(), None, reply));
+        let ask = |reply| {
+            context::Message::Asked(context, Ask::Begin(beginning(), Given::default(), reply))
+        };
         let begun = match shard.ask(ask) {
             Ok(answer) => answer.await.unwrap_or_else(|why| Err(why.into())),
             Err(why) => Err(why.into()),

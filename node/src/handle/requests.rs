@@ -1,5 +1,6 @@
 //! What can be asked of the node.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,15 +10,16 @@ use mangrove_protocol::effect::Decided;
 use mangrove_protocol::governance::{Command, Role};
 use mangrove_protocol::id::{ContextId, DeltaId};
 use mangrove_protocol::join::Code;
-use mangrove_protocol::limits::NAME_BYTES;
+use mangrove_protocol::limits::{LABEL_BYTES, LABELS_PER_CONTEXT, NAME_BYTES};
 use mangrove_protocol::replica::found;
+use mangrove_protocol::replica::memory::Labels;
 use mangrove_protocol::request::{Request, Written};
 use mangrove_protocol::ticket::{self, MAX_ADDRESSES, Ticket};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::Handle;
 use super::join::{Refusal, exchange};
-use crate::context::{Ask, Beginning, Compared, Message, Presence, Tie};
+use crate::context::{Ask, Beginning, Compared, Given, Message, Presence, Tie};
 use crate::directory::{Entry, State};
 use crate::fault::{Fault, RETRY};
 use crate::inbox::Reply;
@@ -96,8 +98,18 @@ impl Handle {
 
     /// Founds a context, of which this node is the owner.
     pub async fn create(&self, name: &str) -> Result<ContextId, Fault> {
+        self.create_labelled(name, BTreeMap::new()).await
+    }
+
+    /// The same, with something to write down about it. Nobody else is told.
+    pub async fn create_labelled(
+        &self,
+        name: &str,
+        labels: BTreeMap<String, String>,
+    ) -> Result<ContextId, Fault> {
         self.takes_part()?;
         check_name("name", name)?;
+        check_labels(&labels)?;
         let mut broken = false;
         let mut entropy = |bytes: &mut [u8]| broken |= getrandom::fill(bytes).is_err();
         let founded = found(&self.keys, name, self.wall.now_ms(), &mut entropy);
@@ -105,7 +117,8 @@ impl Handle {
         let genesis = deltas.first().filter(|_| !broken).ok_or(Fault::Fallen)?;
         let context = ContextId::from(genesis.id());
         let beginning = Beginning::Founded(deltas);
-        self.ask(context, |reply| Ask::Begin(beginning, None, reply)).await?;
+        let given = Given { labels: Labels(labels), ..Given::default() };
+        self.ask(context, |reply| Ask::Begin(beginning, given, reply)).await?;
         Ok(context)
     }
 
@@ -158,7 +171,8 @@ impl Handle {
         if !has_role {
             self.be_let_in(&ticket).await?;
             let beginning = Beginning::Joined(ticket.inviter);
-            self.ask(context, |reply| Ask::Begin(beginning, alias, reply)).await?;
+            let given = Given { alias, ..Given::default() };
+            self.ask(context, |reply| Ask::Begin(beginning, given, reply)).await?;
         }
         let entry = self.directory.get(&context).ok_or(Fault::Fallen)?;
         let mut facts = entry.watch();
@@ -286,6 +300,24 @@ pub(super) fn check_name(what: &'static str, name: &str) -> Result<(), Fault> {
         1..=NAME_BYTES => Ok(()),
         bytes => Err(invalid(what, &format!("{bytes} bytes, where {NAME_BYTES} are the most"))),
     }
+}
+
+fn check_labels(labels: &BTreeMap<String, String>) -> Result<(), Fault> {
+    let wrong = |why: &dyn ToString| Err(invalid("labels", why));
+    if labels.len() as u64 > LABELS_PER_CONTEXT {
+        return wrong(&format!("{}, where {LABELS_PER_CONTEXT} are the most", labels.len()));
+    }
+    let words = labels.keys().chain(labels.values());
+    if labels.keys().any(String::is_empty) {
+        return wrong(&"one of them has no name");
+    }
+    if let Some(long) = words.clone().find(|word| word.len() as u64 > LABEL_BYTES) {
+        return wrong(&format!("{} bytes, where {LABEL_BYTES} are the most", long.len()));
+    }
+    if words.flat_map(|word| word.chars()).any(char::is_control) {
+        return wrong(&"there are characters in them that cannot be seen");
+    }
+    Ok(())
 }
 
 fn invalid(what: &'static str, why: &dyn ToString) -> Fault {

@@ -1,5 +1,7 @@
 //! What a node must remember of its own doings in a context.
 
+use std::collections::BTreeMap;
+
 use borsh::{BorshDeserialize, BorshSerialize};
 
 use crate::clock::Hlc;
@@ -48,6 +50,10 @@ pub struct Local {
     /// Since when it has it, in Unix ms.
     pub since_ms: u64,
 }
+
+/// What a node has written down about a context, for itself.
+#[derive(Debug, Clone, PartialEq, Eq, Default, BorshSerialize, BorshDeserialize)]
+pub struct Labels(pub BTreeMap<String, String>);
 
 /// The answer to a request that carried an id.
 #[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]

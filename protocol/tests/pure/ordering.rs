@@ -12,9 +12,9 @@ use mangrove_protocol::op::{Key, Value};
 use mangrove_protocol::ordered::{self, Ordered};
 use mangrove_protocol::request::RequestId;
 use mangrove_protocol::view::{
-    Counters, Deltas, Entries, Feed, ForTable, GovHeads, Heads, History, Items, Keys, Leaning,
-    Locals, Logs, Outbox, Owns, Places, Registers, RequestAges, Requests, Roots, Sets, Table,
-    Waiting, for_every_table,
+    Counters, Deltas, Entries, Feed, ForTable, GovHeads, Heads, History, Items, Keys, Labelled,
+    Leaning, Locals, Logs, Outbox, Owns, Places, Registers, RequestAges, Requests, Roots, Sets,
+    Table, Waiting, for_every_table,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -175,6 +175,7 @@ fn keys_of_every_table_sort_as_their_bytes_do() {
     laws.hold::<Feed>(any_number());
     laws.hold::<Outbox>(any_delta());
     laws.hold::<Locals>(Just(()));
+    laws.hold::<Labelled>(Just(()));
     assert!(laws.0.into_iter().eq(Tags::all().into_iter().map(|(tag, _)| tag)), "every table");
 }
 

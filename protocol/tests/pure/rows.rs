@@ -13,18 +13,18 @@ use mangrove_protocol::id::{EpochId, Incarnation, PeerId};
 use mangrove_protocol::log::{LogRow, Tips};
 use mangrove_protocol::op::{AppEvent, Kind, Op};
 use mangrove_protocol::replica::feed::FeedItem;
-use mangrove_protocol::replica::memory::{Local, Own, Remembered};
+use mangrove_protocol::replica::memory::{Labels, Local, Own, Remembered};
 use mangrove_protocol::replica::rebuild::Rebuild;
 use mangrove_protocol::request::Version;
 use mangrove_protocol::root::{ROOT_BYTES, Root};
 use mangrove_protocol::seal::EpochKey;
 use mangrove_protocol::view::{
-    Counters, Deltas, Entries, Feed, ForTable, GovHeads, Heads, History, Items, Keys, Leaning,
-    Locals, Logs, Outbox, Owns, Places, Registers, RequestAges, Requests, Roots, Sets, Table,
-    Waiting, for_every_table,
+    Counters, Deltas, Entries, Feed, ForTable, GovHeads, Heads, History, Items, Keys, Labelled,
+    Leaning, Locals, Logs, Outbox, Owns, Places, Registers, RequestAges, Requests, Roots, Sets,
+    Table, Waiting, for_every_table,
 };
 use mangrove_protocol::wire;
-use proptest::collection::{btree_set, vec};
+use proptest::collection::{btree_map, btree_set, vec};
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -133,6 +133,10 @@ fn any_kind() -> impl Strategy<Value = Kind> {
 
 fn any_local() -> impl Strategy<Value = Local> {
     (option::of("[a-z]{0,8}"), any::<u64>()).prop_map(|(alias, since_ms)| Local { alias, since_ms })
+}
+
+fn any_labels() -> impl Strategy<Value = Labels> {
+    btree_map("[a-z]{0,4}", "[a-z]{0,4}", 0..3).prop_map(Labels)
 }
 
 fn any_own() -> impl Strategy<Value = Own> {
@@ -258,6 +262,7 @@ fn rows_of_every_table_have_one_encoding() {
     laws.hold::<Feed>(any_item());
     laws.hold::<Outbox>(Just(()));
     laws.hold::<Locals>(any_local());
+    laws.hold::<Labelled>(any_labels());
     assert!(laws.0.into_iter().eq(Tags::all().into_iter().map(|(tag, _)| tag)), "every table");
 }
 

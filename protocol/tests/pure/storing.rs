@@ -15,14 +15,14 @@ use mangrove_protocol::log::LogRow;
 use mangrove_protocol::op::{AppEvent, Kind};
 use mangrove_protocol::ordered;
 use mangrove_protocol::replica::feed::FeedItem;
-use mangrove_protocol::replica::memory::{Local, Own, Remembered};
+use mangrove_protocol::replica::memory::{Labels, Local, Own, Remembered};
 use mangrove_protocol::replica::rebuild::Rebuild;
 use mangrove_protocol::request::{Edit, RequestId, Version};
 use mangrove_protocol::root::{Leaf, Root};
 use mangrove_protocol::view::{
-    Counters, Deltas, Entries, Feed, ForTable, GovHeads, Heads, History, Items, Keys, Leaning,
-    Locals, Logs, Memory, Outbox, Owns, Places, Registers, RequestAges, Requests, Roots, Sets,
-    Table, Waiting, for_every_table,
+    Counters, Deltas, Entries, Feed, ForTable, GovHeads, Heads, History, Items, Keys, Labelled,
+    Leaning, Locals, Logs, Memory, Outbox, Owns, Places, Registers, RequestAges, Requests, Roots,
+    Sets, Table, Waiting, for_every_table,
 };
 use mangrove_protocol::wire::{self, Malformed};
 
@@ -159,6 +159,8 @@ fn write_own(rows: &mut Rows) {
     rows.row::<RequestAges>(&(answer.at_ms, request), &());
     rows.row::<Outbox>(&id(1), &());
     rows.row::<Locals>(&(), &Local { alias: Some("ours".to_owned()), since_ms: 7 });
+    let labels = BTreeMap::from([("team".to_owned(), "blue".to_owned())]);
+    rows.row::<Labelled>(&(), &Labels(labels));
 }
 
 fn write_feed(rows: &mut Rows) {
@@ -300,7 +302,7 @@ fn whole_nodes_are_written_out_and_read_back() {
         for_every_table(&mut Store { memory: &node.memory, seen: &mut seen });
     }
     let all = Tags::all().into_iter().map(|(_, name)| name);
-    // What a node calls a context is its own business, not that of a replica.
-    let all = all.filter(|name| *name != Locals::NAME);
+    // What a node calls a context, and notes of it, is its own business, not that of a replica.
+    let all = all.filter(|name| ![Locals::NAME, Labelled::NAME].contains(name));
     assert_eq!(seen, all.collect(), "something of every table");
 }

@@ -1,5 +1,7 @@
 //! Contexts, as programs see them.
 
+use std::collections::BTreeMap;
+
 use mangrove_node::directory::{self, Facts};
 use mangrove_node::handle::Look;
 use mangrove_node::{ReadError, Tie};
@@ -29,6 +31,8 @@ pub(crate) struct ContextInfo {
     #[serde(skip_serializing_if = "Option::is_none")]
     why: Option<String>,
     sync: Sync,
+    /// What this node has written down about it.
+    labels: BTreeMap<String, String>,
     /// Since when this node has it, in Unix ms.
     created_at: u64,
 }
@@ -98,6 +102,7 @@ impl ContextInfo {
             state: facts.state.name(),
             why: why(facts, has_unread),
             sync: Sync::of(seen.ties),
+            labels: facts.labels.as_ref().clone(),
             created_at: facts.since_ms,
         })
     }

@@ -17,7 +17,7 @@ pub(crate) struct Create;
 pub(crate) struct Params {
     /// What its members call it.
     name: String,
-    /// Nothing yet: contexts have no labels.
+    /// What this node writes down about it. Nobody else is told.
     #[serde(default)]
     labels: BTreeMap<String, String>,
 }
@@ -40,10 +40,7 @@ impl Method for Create {
     type Result = Created;
 
     async fn call(site: &Site, params: Params) -> Result<Created, Error> {
-        if !params.labels.is_empty() {
-            return Err(Error::params("labels", "contexts have no labels yet: leave them out"));
-        }
-        let context = site.node.create(&params.name).await?;
+        let context = site.node.create_labelled(&params.name, params.labels).await?;
         Ok(Created { context: context.to_string() })
     }
 }

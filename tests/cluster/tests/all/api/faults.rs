@@ -15,7 +15,7 @@ fn good(context: &str, peer: &str) -> Vec<(&'static str, Value)> {
         all
     };
     vec![
-        ("context.create", json!({ "name": "x", "labels": {} })),
+        ("context.create", json!({ "name": "x", "labels": { "team": "blue" } })),
         ("context.delist", with(json!({ "replica": peer }))),
         ("context.enlist", with(json!({ "count": 1 }))),
         ("context.forget", c()),

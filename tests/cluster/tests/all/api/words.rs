@@ -1,6 +1,6 @@
 //! Calls as JSON-RPC 2.0 has them.
 
-use mangrove_cluster::{Node, Plan};
+use mangrove_cluster::{Node, Plan, Port};
 use serde_json::{Value, json};
 
 use super::{post, say};
@@ -144,4 +144,33 @@ fn sample(schema: &Value, document: &Value) -> Value {
         (_, Some("array")) => json!([]),
         _ => json!({}),
     }
+}
+
+#[test]
+fn what_a_node_writes_down_about_a_context_stays_and_is_its_own_business() {
+    let place = place();
+    let mut node = Node::start(&place, Plan::new("node"));
+    let labels = json!({ "team": "blue", "app.example/kind": "notes" });
+    let params = json!({ "name": "shared", "labels": labels });
+    let made = node.rpc().call("context.create", &params).unwrap();
+    let about = json!({ "context": made["context"] });
+    node.kill();
+    node.restart(Port::Same);
+    let rpc = node.rpc();
+    assert_eq!(rpc.call("context.get", &about).unwrap()["labels"], labels);
+    assert_eq!(rpc.call("context.list", &json!({})).unwrap()[0]["labels"], labels);
+    let other = Node::start(&place, Plan::new("other"));
+    let ticket = rpc.invite(made["context"].as_str().unwrap()).unwrap().ticket;
+    other.rpc().join(&ticket, 20).unwrap();
+    assert_eq!(other.rpc().call("context.get", &about).unwrap()["labels"], json!({}));
+
+    let many = (0..33).map(|at| (at.to_string(), json!(""))).collect::<serde_json::Map<_, _>>();
+    let long = "x".repeat(129);
+    for labels in [json!(many), json!({ "": "x" }), json!({ "a": long }), json!({ "a": "\u{7}" })] {
+        let refused = rpc.call("context.create", &json!({ "name": "other", "labels": labels }));
+        let refused = refused.unwrap_err();
+        assert_eq!(refused.kind(), "invalidParams");
+        assert!(refused.to_string().contains("labels"), "{refused}");
+    }
+    assert_eq!(rpc.call("context.list", &json!({})).unwrap().as_array().unwrap().len(), 1);
 }
