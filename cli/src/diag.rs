@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::exit::Kind;
 use crate::failure::Failure;
+use crate::human::printable;
 use crate::present::{Report, aligned};
 use crate::running::diagnose;
 use crate::session::Session;
@@ -68,7 +69,7 @@ pub(crate) fn run(args: &DiagArgs, session: &Session) -> Result<Report, Failure>
         }
         DiagCommand::Contexts => {
             let json = ask("contexts")?;
-            Ok(Report::answer(table(&json, "contexts", &["context"]), json))
+            Ok(Report::answer(table(&json, "contexts", &["context", "state", "name"]), json))
         }
         DiagCommand::Actors => {
             let json = ask("actors")?;
@@ -137,7 +138,7 @@ fn tabulate<'a>(rows: impl Iterator<Item = &'a Value>, columns: &[&str]) -> Stri
 fn cell(value: &Value) -> String {
     match value {
         Value::Null => "-".to_owned(),
-        Value::String(text) => text.clone(),
+        Value::String(text) => printable(text),
         Value::Number(number) => match number.as_f64() {
             Some(float) if !number.is_u64() && !number.is_i64() => format!("{float:.1}"),
             _ => number.to_string(),

@@ -400,7 +400,7 @@ fn diagnostics(setup: &Setup, handle: &Handle) -> Result<Actor, StartError> {
         gauges: handle.gauges.clone(),
         standing: handle.standing.clone(),
         network: handle.network.clone(),
-        reader: handle.reader.clone(),
+        directory: handle.directory.clone(),
         log: Arc::clone(&setup.log),
     });
     let path = setup.home.diagnostics_socket();

@@ -32,10 +32,12 @@ fn commands_flags_and_the_names_of_contexts_are_completed() {
     assert!(offered(&place, &["mangrove", "con"]).starts_with(&["connect".into()]));
     assert_eq!(offered(&place, &["mangrove", "scan", "--li"]), ["--limit"]);
     let at_home = |words: &[&str]| {
-        let all = [&["mangrove", "--home", "X"], words].concat();
+        let all = [&["mangrove", "--timeout", "20", "--home", "X"], words].concat();
         offered(&place, &all)
     };
     assert_eq!(at_home(&["get", "g"]), [""; 0], "nobody knows");
+    place.write("zebra.jsonl", "");
+    assert_eq!(at_home(&["apply", "garden", "zeb"]), ["zebra.jsonl"]);
     let node = Running::start(&place, &[]);
     for name in ["garden", "gate", "my garden", "shed"] {
         node.text(&["context", "create", name]);

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use mangrove_config::failpoint::{self, Spec};
 use mangrove_network::{LinkView, Network, Overview, PeerView, Queue};
-use mangrove_store::Reader;
 use serde_json::{Value, json};
 
+use crate::directory::Directory;
 use crate::inbox::Gauges;
 use crate::warden::Standing;
 
@@ -29,7 +29,7 @@ pub(crate) struct Asked {
     pub(crate) gauges: Gauges,
     pub(crate) standing: Standing,
     pub(crate) network: Network,
-    pub(crate) reader: Reader,
+    pub(crate) directory: Directory,
     pub(crate) log: LogFilter,
 }
 
@@ -123,8 +123,11 @@ impl Asked {
     }
 
     fn contexts(&self) -> Value {
-        let contexts = self.reader.contexts().into_iter();
-        let contexts = contexts.map(|context| json!({ "context": context.to_string() }));
+        let contexts = self.directory.all().into_iter().map(|entry| {
+            let facts = entry.facts();
+            let (context, name) = (entry.context().to_string(), facts.called());
+            json!({ "context": context, "name": name.map(|name| &**name), "state": facts.state.name() })
+        });
         json!({ "contexts": contexts.collect::<Vec<_>>() })
     }
 
