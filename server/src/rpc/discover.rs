@@ -39,6 +39,10 @@ pub(crate) fn document() -> Value {
     let methods = METHODS.iter().map(|row| method(row, &mut generator)).collect::<Vec<_>>();
     let errors = Kind::ALL.iter().map(|kind| (kind.name().to_owned(), error(*kind)));
     let errors = errors.collect::<Map<_, _>>();
+    let elsewhere = Kind::ALL.iter().map(|kind| {
+        let told = json!({ "httpStatus": kind.status(), "exitCode": kind.exit() });
+        (kind.name().to_owned(), told)
+    });
     json!({
         "openrpc": OPEN_RPC,
         "info": {
@@ -49,6 +53,8 @@ pub(crate) fn document() -> Value {
         },
         "methods": methods,
         "components": { "schemas": generator.take_definitions(true), "errors": errors },
+        // The specification has no place for it among errors.
+        "x-errors": elsewhere.collect::<Map<_, _>>(),
     })
 }
 
@@ -85,8 +91,6 @@ fn error(kind: Kind) -> Value {
         "code": kind.code(),
         "message": kind.name(),
         "data": { "kind": kind.name() },
-        "x-httpStatus": kind.status(),
-        "x-exitCode": kind.exit(),
     })
 }
 

@@ -120,9 +120,10 @@ fn the_reference_is_what_a_node_says() {
     }
     page.push_str("\n## Errors\n\n| kind | code | status of HTTP, where no call was parsed | exit code of commands |\n|---|---|---|---|\n");
     for (kind, error) in document["components"]["errors"].as_object().unwrap() {
+        let elsewhere = &document["x-errors"][kind];
         page.push_str(&format!(
             "| `{kind}` | {} | {} | {} |\n",
-            error["code"], error["x-httpStatus"], error["x-exitCode"]
+            error["code"], elsewhere["httpStatus"], elsewhere["exitCode"]
         ));
     }
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/methods.md");
