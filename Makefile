@@ -10,7 +10,7 @@ export CARGO_TARGET_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/mangrove/targe
 CARGO := cargo
 NEXTEST := $(CARGO) nextest run --profile ci
 
-.PHONY: help setup run test lint doc audit size sim mutants trials fuzz bench soak
+.PHONY: help setup run test lint doc audit size package sim mutants trials fuzz bench soak
 
 help: ## List what there is
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -48,6 +48,9 @@ audit: ## Check licences, sources and duplicates of dependencies, and spelling
 size: setup ## Print the release binary's size and how fast it starts
 	@$(CARGO) build --release --package mangrove-cli
 	@.ci/size "$$CARGO_TARGET_DIR/release/mangrove"
+
+package: setup ## Build the package for Debian and Ubuntu
+	@.ci/package
 
 sim: setup ## Simulate clusters: SEEDS=1000, SEED=123 to replay one, BUG=NAME to plant one
 	@$(CARGO) run --quiet --package mangrove-sim --bin campaign

@@ -1,0 +1,1 @@
+source <(mangrove completions bash)

@@ -1,0 +1,1 @@
+mangrove completions fish | source
