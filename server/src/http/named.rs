@@ -49,10 +49,10 @@ impl fmt::Display for RequestName {
     }
 }
 
-/// When this process began and a number: no other has it, also after a restart.
+/// When this process named its first request, and a number.
 fn fresh() -> Rc<str> {
-    static BEGAN: LazyLock<u64> = LazyLock::new(|| {
-        SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+    static BEGAN: LazyLock<u128> = LazyLock::new(|| {
+        SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros()
     });
     static NEXT: AtomicU64 = AtomicU64::new(1);
     format!("{:x}-{}", *BEGAN, NEXT.fetch_add(1, Ordering::Relaxed)).into()

@@ -15,7 +15,7 @@ use super::{Admitted, Denied, Door, RequestName, builder};
 use crate::rpc::{Error, Id, Kind, Said, answer, batch, one};
 use crate::site::Site;
 
-/// All of a request has to have come by then. Over the slowest of lines that is enough for the longest of them.
+/// All of a request has to have come by then: the longest of them at a megabit a second and a little more.
 const BODY: Duration = Duration::from_secs(30);
 
 /// All that was said, if it came in time.

@@ -136,18 +136,23 @@ fn told(id: Option<&Id>, outcome: &Result<Box<str>, Error>) -> Step {
 
 /// Whatever is logged while a call is answered says which it was, also in the actors that it comes to.
 fn span(site: &Site, call: &dyn Prepared, id: Option<&Id>) -> Span {
-    let (req, id) = (site.request.as_str(), id.map(Id::as_str));
+    let (req, id) = (site.request.as_str(), id.map(|id| cut(id.as_str(), 64)));
     tracing::debug_span!("call", req, method = call.name(), id, token = &*site.caller.token)
+}
+
+/// The beginning of what may be longer than a line of a log should be.
+fn cut(text: &str, most: usize) -> &str {
+    text.get(..text.floor_char_boundary(most)).unwrap_or(text)
 }
 
 /// An error as the caller is told of it. A fault of the node is logged, and the caller told where to look.
 fn told_of(error: Error, site: &Site) -> Error {
     if error.kind != Kind::Internal {
-        tracing::debug!(kind = error.kind.name(), why = %error.message, "refused");
+        tracing::debug!(kind = error.kind.name(), why = ?cut(&error.message, 256), "refused");
         return error;
     }
     let req = site.request.as_str();
-    tracing::error!(req, why = %error.message, "a call failed by a fault of this node");
+    tracing::error!(req, why = ?cut(&error.message, 1_024), "a call failed by a fault of this node");
     Error { request: Some(req.to_owned()), ..error }
 }
 

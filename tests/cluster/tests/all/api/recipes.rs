@@ -3,11 +3,13 @@
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+use camino::Utf8Path;
 use mangrove_cluster::{Node, Plan, Rpc, edits};
 use mangrove_lab::Foreign;
 use rustix::process::{Pid, Signal, kill_process_group};
@@ -24,6 +26,8 @@ const SAY: [(&str, &[&str]); 6] = [
     ("import asyncio", &["'tulip': 'yellow'", "becomes news-"]),
     ("await fetch", &["lily: white", "becomes news-"]),
 ];
+/// So long a program may say nothing.
+const SOON: Duration = Duration::from_secs(30);
 /// How often there is news.
 const EVERY: Duration = Duration::from_millis(50);
 
@@ -51,30 +55,55 @@ fn program(language: &str, text: &str, place: &mangrove_cluster::Place) -> Optio
     Some(command)
 }
 
-/// Runs a program until it has said all of that, and breaks it off then. What it says otherwise is told.
-fn run(mut command: Command, says: &[&str]) {
-    // A group of its own: what a shell has begun is ended with it.
-    command.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
-    let mut child = command.spawn().unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap());
-    let (mut heard, mut line) = (String::new(), Vec::new());
-    while !says.iter().all(|text| heard.contains(text)) {
-        line.clear();
-        if lines.read_until(b'\n', &mut line).unwrap() == 0 {
-            break;
+/// A program and all that it has begun, ended when this is dropped.
+struct Group(Child);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        let group = Pid::from_raw(i32::try_from(self.0.id()).unwrap()).unwrap();
+        // Whoever was waited for has no group any more.
+        if let Ok(None) = self.0.try_wait() {
+            kill_process_group(group, Signal::KILL).unwrap_or_default();
+            self.0.wait().map(drop).unwrap_or_default();
         }
-        heard.push_str(&String::from_utf8_lossy(&line));
     }
-    if says.is_empty() {
-        assert!(child.wait().unwrap().success());
-    }
-    let group = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
-    kill_process_group(group, Signal::KILL).unwrap_or_default();
-    let output = child.wait_with_output().unwrap();
-    let why = String::from_utf8_lossy(&output.stderr);
-    for text in says {
-        assert!(heard.contains(text), "{command:?} never says {text}:\n{heard}\n{why}");
-    }
+}
+
+/// Runs a program until it has said all of that, and breaks it off then. Without anything to say it is to end well.
+fn run(mut command: Command, says: &[&str], errors: &Utf8Path) {
+    // A group of its own: what a shell has begun is ended with it.
+    command.stdout(Stdio::piped()).process_group(0);
+    command.stderr(fs::File::create(errors).unwrap());
+    let mut group = Group(command.spawn().unwrap());
+    let output = group.0.stdout.take().unwrap();
+    let (tell, told) = mpsc::sync_channel(64);
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            let mut lines = BufReader::new(output);
+            let mut line = Vec::new();
+            while lines.read_until(b'\n', &mut line).is_ok_and(|length| length > 0) {
+                if tell.send(String::from_utf8_lossy(&line).into_owned()).is_err() {
+                    break;
+                }
+                line.clear();
+            }
+        });
+        let mut heard = String::new();
+        while !says.iter().all(|text| heard.contains(text)) {
+            match told.recv_timeout(SOON) {
+                Ok(line) => heard.push_str(&line),
+                Err(_) => break,
+            }
+        }
+        if says.is_empty() {
+            assert!(group.0.wait().unwrap().success());
+        }
+        drop((told, group));
+        let why = fs::read_to_string(errors).unwrap();
+        for text in says {
+            assert!(heard.contains(text), "{command:?} never says {text}:\n{heard}\n{why}");
+        }
+    });
 }
 
 /// Writes over and over again, so that there is something to hear of.
@@ -119,7 +148,7 @@ fn the_programs_of_the_page_do_what_they_say() {
             let Some(mut command) = program(language, text, &place) else { continue };
             command.env("API", node.api()).env("TOKEN", &token).env("HOME", place.path("user"));
             command.current_dir(place.path(""));
-            run(command, says);
+            run(command, says, &place.path("errors"));
         }
     });
 }
