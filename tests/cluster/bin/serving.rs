@@ -33,7 +33,9 @@ const FOR: Duration = Duration::from_secs(5);
 const ROUNDS: usize = 5;
 /// Writes of the socket that are not answered yet.
 const WINDOW: u64 = 128;
-const SUBSCRIBERS: usize = 100;
+/// Who hears of writes, unless `MANGROVE_SUBSCRIBERS` says otherwise.
+const SUBSCRIBERS: u32 = 100;
+/// Writes a second that they hear of, unless `MANGROVE_WRITES_A_SECOND` does.
 const A_SECOND: u32 = 50;
 const WRITES: usize = 1_000;
 
@@ -54,11 +56,14 @@ fn main() -> ExitCode {
     };
     println!("state.get of {READERS} connections, a second: {}", rounds(&|| reading(&cluster)));
     println!("state.apply over one socket, a second: {}", rounds(&|| writing(&cluster)));
-    let mut took = hearing(&cluster);
+    let given = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u32>().unwrap());
+    let subscribers = given("MANGROVE_SUBSCRIBERS").unwrap_or(SUBSCRIBERS);
+    let a_second = given("MANGROVE_WRITES_A_SECOND").unwrap_or(A_SECOND);
+    let mut took = hearing(&cluster, subscribers, a_second);
     took.sort_unstable();
     let at = |share: usize| took[took.len() * share / 1_000];
     println!(
-        "{SUBSCRIBERS} subscribers on another node, {A_SECOND} writes a second: half within {:.2?}, \
+        "{subscribers} subscribers on another node, {a_second} writes a second: half within {:.2?}, \
          99 of 100 within {:.2?}, 999 of 1,000 within {:.2?}",
         at(500),
         at(990),
@@ -161,7 +166,7 @@ fn writing(cluster: &Cluster) -> (f64, Duration) {
 }
 
 /// How long each subscriber of one node waited for each write to the other.
-fn hearing(cluster: &Cluster) -> Vec<Duration> {
+fn hearing(cluster: &Cluster, subscribers: u32, a_second: u32) -> Vec<Duration> {
     let subscribe = |_| {
         let mut socket = socket(cluster.node(1));
         let params = json!({ "contexts": [{ "context": cluster.context }], "prefix": "heard/" });
@@ -171,7 +176,7 @@ fn hearing(cluster: &Cluster) -> Vec<Duration> {
         assert!(heard(&mut socket).get("result").is_some(), "subscribed");
         socket
     };
-    let subscribers = (0..SUBSCRIBERS).map(subscribe).collect::<Vec<_>>();
+    let subscribers = (0..subscribers).map(subscribe).collect::<Vec<_>>();
     let (heard, begun) = thread::scope(|scope| {
         let subscribers = scope.spawn(|| {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -180,7 +185,7 @@ fn hearing(cluster: &Cluster) -> Vec<Duration> {
         });
         let (rpc, since, mut begun) = (cluster.rpc(0), Instant::now(), Vec::new());
         for number in 0..WRITES {
-            let due = since + Duration::from_secs(1) / A_SECOND * u32::try_from(number).unwrap();
+            let due = since + Duration::from_secs(1) / a_second * u32::try_from(number).unwrap();
             thread::park_timeout(due.saturating_duration_since(Instant::now()));
             begun.push(Instant::now());
             rpc.apply(&cluster.context, &[edits::put(&format!("heard/{number}"), number)]).unwrap();
