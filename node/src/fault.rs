@@ -67,6 +67,16 @@ pub enum Fault {
     /// Nobody who could help can be reached.
     #[error("{0}")]
     Unreachable(String),
+    /// Over a limit.
+    #[error("{what}: {found}, where {most} are the most")]
+    TooLarge {
+        /// Which part of what was asked.
+        what: &'static str,
+        /// How much of what there is.
+        found: String,
+        /// How much there may be.
+        most: u64,
+    },
     /// What was asked makes no sense.
     #[error("{what}: {why}")]
     Invalid {

@@ -89,7 +89,12 @@ fn progress(done: &Done, began: Instant) -> String {
 
 fn report(done: &Done) -> Report {
     let Done { batches, ops, cursor, .. } = done;
-    let text = format!("applied {} operations in {} batches\n", count(*ops), count(*batches));
+    let word =
+        |count: u64, one: &'static str, many: &'static str| if count == 1 { one } else { many };
+    let (operations, in_batches) =
+        (word(*ops, "operation", "operations"), word(*batches, "batch", "batches"));
+    let (ops_told, batches_told) = (count(*ops), count(*batches));
+    let text = format!("applied {ops_told} {operations} in {batches_told} {in_batches}\n");
     Report::note(text, json!({ "batches": batches, "ops": ops, "cursor": cursor }))
 }
 

@@ -93,7 +93,7 @@ struct EnlistArgs {
     /// The context
     context: String,
     /// How many more
-    #[arg(default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=256))]
     count: u64,
 }
 

@@ -298,26 +298,30 @@ pub(super) fn check_name(what: &'static str, name: &str) -> Result<(), Fault> {
             Err(invalid(what, &"it has characters in it that cannot be seen"))
         }
         1..=NAME_BYTES => Ok(()),
-        bytes => Err(invalid(what, &format!("{bytes} bytes, where {NAME_BYTES} are the most"))),
+        bytes => Err(too_large(what, format!("{bytes} bytes"), NAME_BYTES)),
     }
 }
 
 fn check_labels(labels: &BTreeMap<String, String>) -> Result<(), Fault> {
     let wrong = |why: &dyn ToString| Err(invalid("labels", why));
     if labels.len() as u64 > LABELS_PER_CONTEXT {
-        return wrong(&format!("{}, where {LABELS_PER_CONTEXT} are the most", labels.len()));
+        return Err(too_large("labels", labels.len().to_string(), LABELS_PER_CONTEXT));
     }
     let words = labels.keys().chain(labels.values());
     if labels.keys().any(String::is_empty) {
         return wrong(&"one of them has no name");
     }
     if let Some(long) = words.clone().find(|word| word.len() as u64 > LABEL_BYTES) {
-        return wrong(&format!("{} bytes, where {LABEL_BYTES} are the most", long.len()));
+        return Err(too_large("labels", format!("{} bytes", long.len()), LABEL_BYTES));
     }
     if words.flat_map(|word| word.chars()).any(char::is_control) {
         return wrong(&"there are characters in them that cannot be seen");
     }
     Ok(())
+}
+
+const fn too_large(what: &'static str, found: String, most: u64) -> Fault {
+    Fault::TooLarge { what, found, most }
 }
 
 fn invalid(what: &'static str, why: &dyn ToString) -> Fault {

@@ -87,6 +87,7 @@ impl From<Fault> for Error {
             Fault::Undecided(why) => return Self::of_decision(why, message),
             Fault::Ticket(_) => Kind::Ticket,
             Fault::Unreachable(_) => Kind::Unreachable,
+            Fault::TooLarge { .. } => Kind::TooLarge,
             Fault::Invalid { .. } => Kind::InvalidParams,
             _ => Kind::Internal,
         };

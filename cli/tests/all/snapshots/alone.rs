@@ -56,6 +56,7 @@ fn run_and_stop(book: &mut Book<'_>, form: Form) {
     book.rows(&[(form, "stop --home V")]);
     let code = process.wait_for_end(SOON).unwrap();
     let stdout = process.said().iter().map(|line| format!("{line}\n")).collect();
+    // Its log differs each time, and is no part of the page.
     book.add((form, RUN), Run { code, signal: None, stdout, stderr: String::new() });
 }
 

@@ -44,7 +44,7 @@ fn listen(node: &Node, token: &str, (context, prefix, after): (&str, &str, &Valu
     socket
 }
 
-/// How long each waited for each of some writes, the longest last.
+/// How long it was until all had heard, of each of some writes, the longest last.
 #[track_caller]
 fn waits(rpc: &Rpc, context: &str, others: &mut [Socket]) -> Vec<Duration> {
     let mut waits = Vec::new();
@@ -54,8 +54,8 @@ fn waits(rpc: &Rpc, context: &str, others: &mut [Socket]) -> Vec<Duration> {
         for socket in &mut *others {
             let item = socket.item();
             assert_eq!(item["event"]["changes"][0]["value"], json!(number));
-            waits.push(since.elapsed());
         }
+        waits.push(since.elapsed());
     }
     waits.sort_unstable();
     waits
@@ -88,7 +88,10 @@ fn drain(socket: &mut Socket, last: u64) -> (Vec<u64>, Value) {
 struct Stuck {
     socket: Socket,
     context: String,
+    /// It was told something after this, which it did not take.
     since: Instant,
+    /// It had taken all that it could before this.
+    last_taken: Instant,
     first: u64,
     last: u64,
 }
@@ -99,15 +102,15 @@ impl Stuck {
         let socket = listen(node, &node.token(), (context, "bulk/", &json!("now")));
         // The system takes little for it.
         set_socket_recv_buffer_size(socket.stream(), 64 << 10).unwrap();
-        let (first, last) = (BULK.0, 3 * BULK.0 - 1);
-        Self { socket, context: context.to_owned(), since: Instant::now(), first, last }
+        let (first, last, since) = (BULK.0, 3 * BULK.0 - 1, Instant::now());
+        Self { socket, context: context.to_owned(), since, last_taken: since, first, last }
     }
 
     /// Writes more than it can be sent.
     #[track_caller]
     fn overwhelm(&mut self, rpc: &Rpc) {
         write_bulk(rpc, &self.context, self.first);
-        self.since = Instant::now();
+        self.last_taken = Instant::now();
         write_bulk(rpc, &self.context, self.first + BULK.0);
     }
 
@@ -142,12 +145,13 @@ fn one_of_a_thousand_that_takes_nothing_delays_nobody() {
     assert_eq!(numbers, (stuck.first..=stuck.last).collect::<Vec<_>>(), "each once, in order");
 
     let after = waits(&rpc, &context, &mut others);
-    let late = |waits: &[Duration]| waits[waits.len() * 99 / 100];
+    // One write of so few that the disk holds up says nothing.
+    let late = |waits: &[Duration]| waits[waits.len() * 9 / 10];
     let usual = late(&before).max(late(&after));
-    println!("99 of 100 within {:?}, otherwise {usual:?}; {} KiB more", late(&during), grown >> 10);
+    println!("all within {:?}, otherwise {usual:?}; {} KiB more", late(&during), grown >> 10);
     assert!(
         late(&during) < usual * 2 + Duration::from_millis(20),
-        "99 of 100 within {:?} while one was stuck, {usual:?} otherwise",
+        "all within {:?} while one was stuck, {usual:?} otherwise",
         late(&during)
     );
 }
@@ -158,7 +162,7 @@ fn who_takes_nothing_is_let_go_and_goes_on_from_the_feed() {
     let (rpc, context) = (node.rpc(), node.rpc().create("crowd").unwrap());
     let mut stuck = Stuck::begin(&node, &context);
     stuck.overwhelm(&rpc);
-    let left = LET_GO.saturating_sub(stuck.since.elapsed());
+    let left = LET_GO.saturating_sub(stuck.last_taken.elapsed());
     thread::park_timeout(left + Duration::from_secs(2));
     let (mut numbers, cursor) = drain(&mut stuck.socket, stuck.last);
     assert!(numbers.last().is_some_and(|last| *last < stuck.last), "{numbers:?}");
