@@ -5,6 +5,7 @@ mod info;
 use std::collections::BTreeMap;
 
 use clap::Subcommand;
+use mangrove_protocol::enlist::PEERS_PER_CALL;
 use serde_json::{Map, Value, json};
 
 pub(crate) use self::info::{page, story, table};
@@ -93,7 +94,7 @@ struct EnlistArgs {
     /// The context
     context: String,
     /// How many more
-    #[arg(default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=256))]
+    #[arg(default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=PEERS_PER_CALL as u64))]
     count: u64,
 }
 

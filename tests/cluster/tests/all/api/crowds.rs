@@ -18,7 +18,7 @@ const MIB: u64 = 1 << 20;
 /// Those who listen, beside the one that takes nothing.
 const OTHERS: usize = 999;
 /// Writes that all of the others hear of, each time that is measured.
-const HEARD: u64 = 20;
+const HEARD: u64 = 100;
 /// What the one that takes nothing is told: so many values of so many bytes.
 const BULK: (u64, usize) = (192, 128 << 10);
 /// So long one is held that takes nothing.
@@ -44,7 +44,7 @@ fn listen(node: &Node, token: &str, (context, prefix, after): (&str, &str, &Valu
     socket
 }
 
-/// How long it was until all had heard, of each of some writes, the longest last.
+/// How long each waited for each of some writes, the longest last.
 #[track_caller]
 fn waits(rpc: &Rpc, context: &str, others: &mut [Socket]) -> Vec<Duration> {
     let mut waits = Vec::new();
@@ -54,8 +54,8 @@ fn waits(rpc: &Rpc, context: &str, others: &mut [Socket]) -> Vec<Duration> {
         for socket in &mut *others {
             let item = socket.item();
             assert_eq!(item["event"]["changes"][0]["value"], json!(number));
+            waits.push(since.elapsed());
         }
-        waits.push(since.elapsed());
     }
     waits.sort_unstable();
     waits
@@ -145,13 +145,12 @@ fn one_of_a_thousand_that_takes_nothing_delays_nobody() {
     assert_eq!(numbers, (stuck.first..=stuck.last).collect::<Vec<_>>(), "each once, in order");
 
     let after = waits(&rpc, &context, &mut others);
-    // One write of so few that the disk holds up says nothing.
-    let late = |waits: &[Duration]| waits[waits.len() * 9 / 10];
+    let late = |waits: &[Duration]| waits[waits.len() * 99 / 100];
     let usual = late(&before).max(late(&after));
-    println!("all within {:?}, otherwise {usual:?}; {} KiB more", late(&during), grown >> 10);
+    println!("99 of 100 within {:?}, otherwise {usual:?}; {} KiB more", late(&during), grown >> 10);
     assert!(
         late(&during) < usual * 2 + Duration::from_millis(20),
-        "all within {:?} while one was stuck, {usual:?} otherwise",
+        "99 of 100 within {:?} while one was stuck, {usual:?} otherwise",
         late(&during)
     );
 }
