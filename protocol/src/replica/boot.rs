@@ -61,6 +61,7 @@ impl Replica {
             learnt: Vec::new(),
             joined: false,
             gathered: 0,
+            requests_since_ms: 0,
             reborn,
             rhythm: Rhythm::new(now_ms),
             clocks: Clocks::default(),

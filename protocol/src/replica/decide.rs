@@ -1,7 +1,5 @@
 //! What this node decides about who may do what: its own governance deltas.
 
-use std::ops::Bound;
-
 use super::{Entropy, Mode, Replica, Step};
 use crate::clock::Hlc;
 use crate::delta::{Delta, Draft, Suite, XCHACHA_NONCE_BYTES, seal_and_sign};
@@ -12,7 +10,7 @@ use crate::limits::{DEPS_PER_DELTA, DEPS_PER_LOG};
 use crate::planted::Bug;
 use crate::replica::settle::Outcome;
 use crate::seal::EPOCH_KEY_BYTES;
-use crate::view::{GovHeads, Keys, Outbox, Places, View};
+use crate::view::{Keys, Outbox, Places, View};
 
 /// How many logs of an own right may stay open. Others close the door at twice as many.
 const OPEN_LOGS: usize = 32;
@@ -152,7 +150,7 @@ impl Replica {
             log,
             seq,
             prev,
-            deps: governance_heads(step, prev),
+            deps: self.governance_heads(prev),
             gov_heads: None,
             hlc,
             suite: Suite::AesGcmSiv,
@@ -190,6 +188,12 @@ impl Replica {
         }
         self.hand_on(step, entropy)?;
         self.end_old_logs(step, entropy)
+    }
+
+    /// Heads of governance, as many as a header may name.
+    pub(super) fn governance_heads(&self, prev: DeltaId) -> Vec<Tip> {
+        let heads = self.government.heads.values().filter(|tip| tip.id != prev);
+        fit(heads.copied().collect()).0
     }
 
     /// Ends the oldest finished logs, so that others go on taking new ones.
@@ -237,13 +241,6 @@ impl Replica {
 fn last_clock<V: View>(step: &Step<'_, V>, row: &crate::log::LogRow) -> Hlc {
     let clock = |(_, id): &(_, DeltaId)| Some(step.over.get::<Places>(id)?.hlc);
     row.applied.as_slice().iter().filter_map(clock).max().unwrap_or_default()
-}
-
-/// Heads of governance, as many as a header may name.
-pub(super) fn governance_heads<V: View>(step: &Step<'_, V>, prev: DeltaId) -> Vec<Tip> {
-    const MOST: usize = 1_024;
-    let heads = step.over.scan::<GovHeads>(Bound::Unbounded, MOST).into_iter();
-    fit(heads.map(|(_, tip)| tip).filter(|tip| tip.id != prev).collect()).0
 }
 
 /// As many tips as a header may name, and whether these are all.

@@ -9,6 +9,7 @@ use crate::delta::Delta;
 use crate::effect::Effect;
 use crate::governance::{Act, Keyring, Roster};
 use crate::graph::{Cause, Parent, parents};
+use crate::id::DeltaId;
 use crate::planted::Bug;
 use crate::replica::feed::FeedItem;
 use crate::view::{Feed, GovHeads, Keys, Leaning, View};
@@ -39,12 +40,8 @@ impl Replica {
     pub(super) fn govern<V: View>(&mut self, step: &mut Step<'_, V>, delta: &Delta, act: &Act) {
         let Enacted { members, fallen } = self.government.enact(deed(delta, act.clone()));
         self.own.gov_clock = self.own.gov_clock.max(delta.header().hlc);
-        follow_governance(step, delta, self.government.roster.counts(delta.id()));
-        for deed in fallen {
-            if step.over.get::<GovHeads>(&deed).is_some() {
-                step.over.remove::<GovHeads>(deed);
-            }
-        }
+        self.follow_governance(step, delta);
+        fallen.into_iter().for_each(|deed| self.behead(step, deed));
         self.learn(step, act);
         if self.config.planted.has(Bug::SealToRemoved) {
             self.government.once.extend(self.government.roster.kems());
@@ -57,6 +54,24 @@ impl Replica {
             if let Some(role) = self.government.new_role(member) {
                 self.tell(step, FeedItem::Member { member, role, by: delta.log().author });
             }
+        }
+    }
+
+    /// The delta becomes a head if it counts, and those that it cites are heads no more.
+    fn follow_governance<V: View>(&mut self, step: &mut Step<'_, V>, delta: &Delta) {
+        if !self.government.roster.counts(delta.id()) {
+            return;
+        }
+        for tip in parents(delta.header()) {
+            self.behead(step, tip.id);
+        }
+        self.government.heads.insert(delta.id(), delta.tip());
+        step.over.put::<GovHeads>(delta.id(), delta.tip());
+    }
+
+    fn behead<V: View>(&mut self, step: &mut Step<'_, V>, delta: DeltaId) {
+        if self.government.heads.remove(&delta).is_some() {
+            step.over.remove::<GovHeads>(delta);
         }
     }
 
@@ -110,17 +125,4 @@ impl Replica {
             Err(why) => crate::graph::undecodable(&why).map(Outcome::Void),
         }
     }
-}
-
-/// The delta becomes a head if it counts, and those that it cites are heads no more.
-fn follow_governance<V: View>(step: &mut Step<'_, V>, delta: &Delta, counts: bool) {
-    if !counts {
-        return;
-    }
-    for tip in parents(delta.header()) {
-        if step.over.get::<GovHeads>(&tip.id).is_some() {
-            step.over.remove::<GovHeads>(tip.id);
-        }
-    }
-    step.over.put::<GovHeads>(delta.id(), delta.tip());
 }

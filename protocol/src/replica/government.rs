@@ -13,7 +13,7 @@ use crate::keys::KemPublic;
 use crate::log::LogRow;
 use crate::planted::{Bug, Planted};
 use crate::seal::EpochKey;
-use crate::view::{self, Deltas, Entries, Keys, Leaning, Places, View};
+use crate::view::{self, Deltas, Entries, GovHeads, Keys, Leaning, Places, View};
 use crate::wire;
 
 /// Authorities of which it is remembered that somebody should be asked about them.
@@ -29,6 +29,8 @@ pub(super) struct Government {
     /// Others may look at it as it was; it is copied before it changes then.
     pub(super) roster: Arc<Roster>,
     pub(super) keyring: Keyring,
+    /// The governance deltas that count and that none cites that does.
+    pub(super) heads: BTreeMap<DeltaId, Tip>,
     /// The logs that do not count as far as they are held, or might not.
     clips: BTreeMap<LogId, Clip>,
     members: BTreeMap<PeerId, Role>,
@@ -78,6 +80,7 @@ impl Government {
             by_author: BTreeMap::new(),
             roster: Arc::new(Roster::of(*context, deeds)),
             keyring: Keyring::new(view::every::<Keys, _>(view).map(|(_, key)| key)),
+            heads: view::every::<GovHeads, _>(view).collect(),
             clips: BTreeMap::new(),
             members: BTreeMap::new(),
             awaited: Awaited::default(),

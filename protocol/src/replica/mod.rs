@@ -248,6 +248,8 @@ pub struct Replica {
     joined: bool,
     /// For how many steps making state anew has waited for more that changes it.
     gathered: usize,
+    /// No answer that is remembered is older than this.
+    requests_since_ms: u64,
     /// Why the next write begins a new log.
     reborn: Option<Reborn>,
     rhythm: Rhythm,

@@ -2,7 +2,7 @@
 
 use std::ops::Bound;
 
-use super::decide::{fit, governance_heads};
+use super::decide::fit;
 use super::gather::{Added, Gathered, Gathering, fingerprint};
 use super::memory::{REQUEST_MEMORY_MS, Remembered};
 use super::settle::Outcome;
@@ -188,7 +188,7 @@ impl Replica {
     ) -> Result<Delta, Fault> {
         let log = self.own_log(Plane::Data).ok_or(Fault::Forbidden)?;
         let (seq, prev) = self.end_of(&log);
-        let governance = governance_heads(step, DeltaId::ZERO);
+        let governance = self.governance_heads(DeltaId::ZERO);
         let said = seq != Seq::FIRST && governance == self.own.gov_said;
         let hlc = self.own.clock.after(step.now_ms).ok_or(Fault::Exhausted)?;
         let draft = Draft {
@@ -241,19 +241,24 @@ impl Replica {
                 reply(step, to, Ok(remembered.again()));
             }
             if let Some(id) = id {
+                self.requests_since_ms = self.requests_since_ms.min(remembered.at_ms);
                 remember(step, id, remembered);
             }
         }
     }
 
     /// Forgets answers that nobody may ask for any more, a few at a time.
-    pub(super) fn forget_requests<V: View>(&self, step: &mut Step<'_, V>) {
-        if step.over.is_empty() {
+    pub(super) fn forget_requests<V: View>(&mut self, step: &mut Step<'_, V>) {
+        let is_kept = |at_ms: u64| at_ms.saturating_add(REQUEST_MEMORY_MS) >= step.now_ms;
+        if step.over.is_empty() || is_kept(self.requests_since_ms) {
             return;
         }
         let oldest = step.over.scan::<RequestAges>(Bound::Unbounded, FORGOTTEN_PER_STEP);
+        // Where there is none, the first that comes says so.
+        self.requests_since_ms = oldest.last().map_or(u64::MAX, |((at_ms, _), ())| *at_ms);
         for ((at_ms, id), ()) in oldest {
-            if at_ms.saturating_add(REQUEST_MEMORY_MS) >= step.now_ms {
+            if is_kept(at_ms) {
+                self.requests_since_ms = at_ms;
                 break;
             }
             if step.over.get::<Requests>(&id).is_some_and(|row| row.at_ms == at_ms) {
