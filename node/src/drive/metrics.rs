@@ -1,5 +1,6 @@
 //! What is counted of driven machines.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -67,22 +68,49 @@ impl Metrics {
         registry.register("work_panics", help, self.work_panics.clone());
     }
 
+    /// What is counted of the machine of this actor.
+    pub(super) fn of(&self, actor: &Arc<str>) -> Tally {
+        let events = self.events.get_or_create_owned(&OfActor { actor: Arc::clone(actor) });
+        let (metrics, actor) = (self.clone(), Arc::clone(actor));
+        Tally { actor, metrics, events, handling: BTreeMap::new(), waiting: BTreeMap::new() }
+    }
+}
+
+/// What is counted of one machine. Each number is looked up once: to look it up takes as long as many an event.
+#[derive(Debug)]
+pub(super) struct Tally {
+    actor: Arc<str>,
+    metrics: Metrics,
+    events: Counter,
+    /// By the label of the event.
+    handling: BTreeMap<&'static str, Histogram>,
+    /// By its lane.
+    waiting: BTreeMap<&'static str, Histogram>,
+}
+
+impl Tally {
     /// An event was handled.
-    pub(super) fn dispatched(&self, actor: &Arc<str>, label: &'static str, took: Duration) {
-        let of = || Arc::clone(actor);
-        self.events.get_or_create(&OfActor { actor: of() }).inc();
-        self.handling.get_or_create(&OfEvent { actor: of(), label }).observe(took.as_secs_f64());
+    pub(super) fn dispatched(&mut self, label: &'static str, took: Duration) {
+        let Self { actor, metrics, events, handling, .. } = self;
+        events.inc();
+        let handling = handling.entry(label).or_insert_with(|| {
+            metrics.handling.get_or_create_owned(&OfEvent { actor: Arc::clone(actor), label })
+        });
+        handling.observe(took.as_secs_f64());
     }
 
     /// An event had its turn.
-    pub(super) fn waited(&self, actor: &Arc<str>, meta: &Meta, begun: Instant) {
-        let waited = begun.saturating_duration_since(meta.since).as_secs_f64();
-        let (actor, lane) = (Arc::clone(actor), meta.lane.name());
-        self.waiting.get_or_create(&OfLane { actor, lane }).observe(waited);
+    pub(super) fn waited(&mut self, meta: &Meta, begun: Instant) {
+        let (Self { actor, metrics, waiting, .. }, lane) = (self, meta.lane.name());
+        let waiting = waiting.entry(lane).or_insert_with(|| {
+            metrics.waiting.get_or_create_owned(&OfLane { actor: Arc::clone(actor), lane })
+        });
+        waiting.observe(begun.saturating_duration_since(meta.since).as_secs_f64());
     }
 
     /// Work panicked.
-    pub(super) fn work_panicked(&self, actor: &Arc<str>) {
-        self.work_panics.get_or_create(&OfActor { actor: Arc::clone(actor) }).inc();
+    pub(super) fn work_panicked(&self) {
+        let of = OfActor { actor: Arc::clone(&self.actor) };
+        self.metrics.work_panics.get_or_create(&of).inc();
     }
 }

@@ -12,7 +12,7 @@ use mangrove_protocol::machine::{Machine, Reason, Turn, Verdict};
 use mangrove_protocol::replica::Entropy;
 
 use super::flight::{Cause, Flights, Landed, reason};
-use super::metrics::Metrics;
+use super::metrics::{Metrics, Tally};
 use super::{Ended, Hands};
 use crate::budget::{Budget, Permit};
 use crate::cause::EventId;
@@ -87,7 +87,7 @@ pub struct Driver<M: Machine, H> {
     landed: BTreeMap<EventId, Permit>,
     /// The last step was the deadline's: an event goes before the next one.
     has_woken: bool,
-    metrics: Metrics,
+    tally: Tally,
 }
 
 /// What a step found to do.
@@ -110,9 +110,9 @@ impl<M: Machine, H: Hands<M>> Driver<M, H> {
     pub fn new(machine: M, hands: H, config: Config, metrics: &Metrics) -> Self {
         // Of its own: what an earlier driver began may still be ending.
         let flights = Flights::new(Budget::new(config.in_flight, config.in_flight_bytes));
-        let metrics = metrics.clone();
+        let tally = metrics.of(&config.name);
         let landed = BTreeMap::new();
-        Self { machine, hands, config, flights, landed, has_woken: false, metrics }
+        Self { machine, hands, config, flights, landed, has_woken: false, tally }
     }
 
     /// The machine.
@@ -180,7 +180,7 @@ impl<M: Machine, H: Hands<M>> Driver<M, H> {
     pub(super) fn bring_back(&mut self, landed: Landed<M::Event>, inbox: &mut Inbox<M::Event>) {
         let Landed { entry, permit, panicked } = landed;
         if panicked {
-            self.metrics.work_panicked(&self.config.name);
+            self.tally.work_panicked();
         }
         self.landed.insert(entry.meta.id, permit);
         inbox.bring_back(entry);
@@ -202,7 +202,7 @@ impl<M: Machine, H: Hands<M>> Driver<M, H> {
             assert_ne!(is_planted, Some(true), "failpoint {EVENT_PANICS}");
             machine.on(event, turn)
         });
-        self.metrics.waited(&self.config.name, &meta, begun);
+        self.tally.waited(&meta, begun);
         self.took(begun, &cause, label);
         stepped
     }
@@ -219,9 +219,9 @@ impl<M: Machine, H: Hands<M>> Driver<M, H> {
     }
 
     /// Counts a step, and says so if it took long.
-    fn took(&self, begun: Instant, cause: &Cause, label: &'static str) {
+    fn took(&mut self, begun: Instant, cause: &Cause, label: &'static str) {
         let took = begun.elapsed();
-        self.metrics.dispatched(&self.config.name, label, took);
+        self.tally.dispatched(label, took);
         if took > self.config.slow {
             let (actor, lane) = (&*self.config.name, cause.lane.name());
             let (ev, took_ms) = (cause.id.map(EventId::get), took.as_millis());
