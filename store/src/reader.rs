@@ -6,7 +6,7 @@ use std::sync::Arc;
 use mangrove_protocol::id::ContextId;
 use mangrove_protocol::view::Table;
 use prometheus_client::registry::Registry;
-use rocksdb::ReadOptions;
+use rocksdb::{ErrorKind, ReadOptions, ReadTier};
 use tokio::sync::watch;
 
 use crate::db::Db;
@@ -79,6 +79,28 @@ impl Reading {
         let row = self.shared.contexts.read().get(id).ok_or(ReadError::UnknownContext)?;
         let found = look_up::<T>(&self.db, row.number(), key, &self.at_now);
         found.inspect_err(|why| self.shared.pulse.note(why))
+    }
+
+    /// Whether there is a row of a context under a key, as far as memory tells. Never waits for the disk: for a
+    /// thread on which others wait.
+    pub fn has_at_hand<T: Table>(
+        &self,
+        id: &ContextId,
+        key: &T::Key,
+    ) -> Result<Option<bool>, ReadError> {
+        let row = self.shared.contexts.read().get(id).ok_or(ReadError::UnknownContext)?;
+        let (key, family) = (row.number().key::<T>(key), self.db.family_of::<T>()?);
+        let mut at_hand = ReadOptions::default();
+        at_hand.set_read_tier(ReadTier::BlockCache);
+        match self.db.rocks.get_pinned_cf_opt(family, &key, &at_hand) {
+            Ok(found) => Ok(Some(found.is_some())),
+            Err(why) if why.kind() == ErrorKind::Incomplete => Ok(None),
+            Err(why) => {
+                let why = ReadError::of(T::NAME, &why);
+                self.shared.pulse.note(&why);
+                Err(why)
+            }
+        }
     }
 
     /// A context as it is now. What this shows is durable.

@@ -76,6 +76,11 @@ impl Judge {
         Self { open: Some(Judged { id, from, opinion: Opinion::Ignore, room }), opinions }
     }
 
+    /// Of a message that nobody waits for.
+    pub fn idle() -> Self {
+        Self { open: None, opinions: mpsc::channel(1).0 }
+    }
+
     /// Says what becomes of the message.
     pub fn settle(mut self, opinion: Opinion) {
         if let Some(judged) = &mut self.open {

@@ -31,6 +31,9 @@ const BATCH: usize = 64;
 /// Messages that wait to be judged. The network lets no more be on their way than its settings say, which is
 /// less.
 const WAITING: usize = 65_536;
+/// A message that is no longer than this is judged in passing, if it comes alone: to hand it to another thread and
+/// back would take longer than to judge it. One in a millisecond is, so that this thread has time for all else.
+pub(super) const ALONE_BYTES: usize = 16 << 10;
 /// After how long somebody is told again who had no room.
 const AGAIN_MS: u64 = 50;
 /// Calls for replicas that one peer hands on at once, and how long it is until the next.
@@ -47,6 +50,8 @@ pub(crate) struct Intake {
     pub(super) recent: Arc<Recent>,
     waiting: VecDeque<Heard>,
     judging: usize,
+    /// When a message was judged in passing last.
+    passed_ms: u64,
     missing: Missing,
     /// Who is where, as far as whoever works there has not been told yet.
     untold: BTreeMap<(ContextId, PeerId), bool>,
@@ -65,8 +70,10 @@ pub(crate) struct Intake {
 /// What the state-delta actor wants done.
 #[derive(Debug)]
 pub(crate) enum Want {
-    /// Some messages judged.
+    /// Some messages judged, on a thread that may take long.
     Judge(Vec<Heard>),
+    /// One judged in passing.
+    JudgeAlone(Heard),
 }
 
 impl Intake {
@@ -90,6 +97,7 @@ impl Intake {
             recent,
             waiting: VecDeque::new(),
             judging: 0,
+            passed_ms: 0,
             missing: Missing::default(),
             untold: BTreeMap::new(),
             there: BTreeMap::new(),
@@ -122,6 +130,15 @@ impl Intake {
     }
 
     fn begin(&mut self, turn: &mut Turn<'_, Want>) {
+        let is_alone = self.judging == 0 && self.waiting.len() == 1;
+        if is_alone
+            && turn.now_ms() != self.passed_ms
+            && let Some(heard) = self.waiting.pop_front_if(|it| it.bytes.len() <= ALONE_BYTES)
+        {
+            self.passed_ms = turn.now_ms();
+            turn.want(Want::JudgeAlone(heard));
+            self.judging += 1;
+        }
         while self.judging < BATCHES && !self.waiting.is_empty() {
             let most = self.waiting.len().min(BATCH);
             turn.want(Want::Judge(self.waiting.drain(..most).collect()));
@@ -132,6 +149,7 @@ impl Intake {
     /// Says what becomes of messages, and hands on what they bring.
     fn judged(&mut self, judged: Vec<Judged>, now_ms: u64) {
         let mut deltas: BTreeMap<(ContextId, PeerId), Vec<Delta>> = BTreeMap::new();
+        let mut accepted = Vec::new();
         for one in judged {
             let Judged { from, bytes, judge, found } = one;
             let (entry, verdict) = match found {
@@ -144,7 +162,7 @@ impl Intake {
             let context = entry.context();
             match verdict {
                 Verdict::Accept(Accepted::Delta(delta)) => {
-                    judge.settle(Opinion::Accept);
+                    accepted.push(judge);
                     if self.recent.took(delta.id()) {
                         deltas.entry((context, from)).or_default().push(delta);
                     }
@@ -170,6 +188,8 @@ impl Intake {
             self.metrics.accepted(deltas.len());
             self.hand_on(context, from, deltas);
         }
+        // Whoever waits for them here is told first: what is handed on to others takes longer anyway.
+        accepted.into_iter().for_each(|judge| judge.settle(Opinion::Accept));
     }
 
     /// Says what becomes of a call for replicas. A caller that calls too often is not handed on.
@@ -353,13 +373,31 @@ pub(crate) struct Hands(Bench);
 
 impl drive::Hands<Intake> for Hands {
     fn carry_out(&mut self, want: Want) -> Option<Begun<Message>> {
-        let Want::Judge(heard) = want;
-        let (bench, bytes) = (self.0.clone(), heard.iter().map(|it| it.bytes.len() as u64).sum());
-        let work = async move {
-            let judged = spawn_blocking(move || bench.judge(heard)).await;
-            // Judging panicked: what was to be judged is ignored.
-            Message::Judged(judged.unwrap_or_default())
-        };
-        Some(Begun::new("judge", work, Message::Judged(Vec::new())).holding(bytes))
+        let bench = self.0.clone();
+        let length = |heard: &Heard| heard.bytes.len() as u64;
+        // Judging panicked: what was to be judged is ignored.
+        let fallen = Message::Judged(Vec::new());
+        Some(match want {
+            Want::Judge(heard) => {
+                let bytes = heard.iter().map(length).sum();
+                let work = async move { Message::Judged(judge(bench, heard).await) };
+                Begun::new("judge", work, fallen).holding(bytes)
+            }
+            Want::JudgeAlone(heard) => {
+                let bytes = length(&heard);
+                let work = async move {
+                    Message::Judged(match bench.judge_at_hand(heard) {
+                        Ok(judged) => judged.into_iter().collect(),
+                        Err(heard) => judge(bench, vec![*heard]).await,
+                    })
+                };
+                Begun::new("judge alone", work, fallen).holding(bytes)
+            }
+        })
     }
+}
+
+/// Judges messages where that may take long.
+async fn judge(bench: Bench, heard: Vec<Heard>) -> Vec<Judged> {
+    spawn_blocking(move || bench.judge(heard)).await.unwrap_or_default()
 }

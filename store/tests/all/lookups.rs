@@ -1,4 +1,4 @@
-//! Looking rows up where there are many more than fit into memory.
+//! Looking rows up: where there are many more than fit into memory, and where nobody can wait for the disk.
 
 use std::fs;
 use std::thread::park_timeout;
@@ -9,7 +9,9 @@ use mangrove_config::store::Store as Settings;
 use mangrove_protocol::id::{ContextId, DeltaId};
 use mangrove_protocol::overlay::Overlay;
 use mangrove_protocol::view::{Memory, Outbox};
-use mangrove_store::open;
+use mangrove_store::{ReadError, Reader, open};
+
+use crate::house::House;
 
 const CONTEXT: ContextId = ContextId::from_bytes([1; 32]);
 /// So many that what leads to the rows of one table is longer than what a part of the cache holds.
@@ -60,5 +62,29 @@ fn a_lookup_reads_little_however_many_rows_there_are() {
     let each = (read() - before) / LOOKUPS;
     assert!(each < MOST_BYTES, "{each} bytes were read for each");
     drop(reading);
+    writer.close();
+}
+
+#[test]
+fn what_lies_on_the_disk_alone_is_not_at_hand_until_it_was_read() {
+    let house = House::new();
+    let (writer, reader) = house.open();
+    let pen = writer.pen(CONTEXT).unwrap();
+    let nothing = Memory::default();
+    let mut over = Overlay::new(&nothing);
+    over.put::<Outbox>(id(1), ());
+    let unknown = reader.begin().unwrap().has_at_hand::<Outbox>(&CONTEXT, &id(1));
+    assert_eq!(unknown, Err(ReadError::UnknownContext));
+    pen.commit(&over.into_batch(), true).unwrap().wait().unwrap();
+    let at_hand = |reader: &Reader, number| {
+        reader.begin().unwrap().has_at_hand::<Outbox>(&CONTEXT, &id(number)).unwrap()
+    };
+    assert_eq!([1, 2].map(|number| at_hand(&reader, number)), [Some(true), Some(false)]);
+    drop(pen);
+    writer.close();
+    let (writer, reader) = house.open();
+    assert_eq!(at_hand(&reader, 1), None, "it was moved to a table, and nobody has looked there");
+    assert!(reader.begin().unwrap().get::<Outbox>(&CONTEXT, &id(1)).unwrap().is_some());
+    assert_eq!(at_hand(&reader, 1), Some(true));
     writer.close();
 }
