@@ -6,6 +6,7 @@
 
 mod desk;
 
+use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use actix_ws::{AggregatedMessage, AggregatedMessageStream, CloseCode, CloseReaso
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use mangrove_protocol::limits::RPC_BODY_BYTES;
 use serde_json::json;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 pub(crate) use desk::Desk;
 
@@ -110,12 +111,14 @@ impl Socket {
     }
 
     async fn serve(&mut self, messages: &mut AggregatedMessageStream, ending: Ending) -> End {
-        let mut caller = self.site.caller.clone();
-        let (mut ending, mut ask_at) = (Box::pin(ending.told()), Instant::now() + ASKED);
+        let (mut caller, node) = (self.site.caller.clone(), self.site.node.clone());
+        // They wait all the time: each turn that would begin them anew takes its time from what is told.
+        let (mut ending, mut over) = (pin!(ending.told()), pin!(caller.ended(&node)));
+        let mut ask = pin!(sleep(ASKED));
         loop {
             let step = tokio::select! {
                 () = &mut ending => return self.finish().await,
-                () = caller.ended(&self.site.node) => {
+                () = &mut over => {
                     return End::Told(CloseCode::Policy, "the token was revoked, or has run out");
                 }
                 Some(step) = self.engine.next() => self.answer(step).await,
@@ -125,8 +128,8 @@ impl Socket {
                     Some(Err(_)) => Err(End::Told(CloseCode::Protocol, "what was sent makes no sense")),
                     None => return End::Gone,
                 },
-                () = sleep_until(ask_at) => {
-                    ask_at = Instant::now() + ASKED;
+                () = &mut ask => {
+                    ask.as_mut().reset(Instant::now() + ASKED);
                     self.line.ask().await
                 }
             };
@@ -246,8 +249,8 @@ impl Socket {
 
 /// What is told of an item. A subscription is called by letters and digits, which need no escapes.
 fn event(subscription: &str, item: &Item) -> String {
-    let params = format!("{{\"subscription\":\"{subscription}\",\"item\":{}}}", item.json);
-    format!("{{\"jsonrpc\":\"2.0\",\"method\":\"feed.event\",\"params\":{params}}}")
+    let begins = r#"{"jsonrpc":"2.0","method":"feed.event","params":{"subscription":""#;
+    [begins, subscription, r#"","item":"#, &item.json, "}}"].concat()
 }
 
 /// A call, unless too much is asked. Who wants no answer is told nothing.
