@@ -1,7 +1,7 @@
 //! A node: a process with a home of its own.
 
 use std::fs;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::thread;
 use std::time::Duration;
 
@@ -18,8 +18,6 @@ use crate::rpc::Rpc;
 
 /// How long it may take to start, and to end.
 const SOON: Duration = Duration::from_secs(60);
-/// Any free port, on this machine alone.
-const ANYWHERE: &str = "/ip4/127.0.0.1/tcp/0";
 /// Lives of which is told when a test fails.
 const LIVES: usize = 3;
 
@@ -98,13 +96,20 @@ struct Ready {
     addresses: Vec<String>,
 }
 
+/// Any free port, on this machine alone, and of an address that only this process uses: who is run again listens where it
+/// did before, and nobody else takes that port meanwhile.
+fn anywhere() -> String {
+    let [high, middle, low] = [16, 8, 0].map(|shift| (std::process::id() >> shift) & 255);
+    format!("/ip4/127.{}.{middle}.{low}/tcp/0", high % 127 + 128)
+}
+
 impl Node {
     /// Runs a node in its home, which is made if there is none, and waits until it serves.
     #[track_caller]
     pub fn start(place: &Place, plan: Plan) -> Self {
         let (place, door, ready) = (place.clone(), Door::default(), Ready::default());
         let mut node = Self { place, plan, door, process: None, ready, logs: Vec::new() };
-        node.run(ANYWHERE);
+        node.run(&anywhere());
         node
     }
 
@@ -113,7 +118,7 @@ impl Node {
     pub fn restart(&mut self, port: Port) {
         assert!(self.process.is_none(), "{} has not ended", self.name());
         let listen = match port {
-            Port::Fresh => ANYWHERE.to_owned(),
+            Port::Fresh => anywhere(),
             Port::Same => self.address().split("/p2p/").next().unwrap().to_owned(),
         };
         self.run(&listen);
@@ -143,8 +148,9 @@ impl Node {
     /// Where peers reach it, as a socket address.
     #[track_caller]
     pub fn socket(&self) -> SocketAddr {
-        let port = self.address().split('/').nth(4).unwrap().parse::<u16>().unwrap();
-        ([127, 0, 0, 1], port).into()
+        let part = |at| self.address().split('/').nth(at).unwrap();
+        let (host, port) = (part(2).parse::<IpAddr>(), part(4).parse::<u16>());
+        (host.unwrap(), port.unwrap()).into()
     }
 
     /// Where its API is, or was when it ran last: a URL.
