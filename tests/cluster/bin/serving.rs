@@ -4,7 +4,8 @@
 //! cargo run --release -p mangrove-cluster --bin serving
 //! ```
 //! Reads of 64 connections, writes pipelined over one WebSocket, and 100 subscribers on another node while 50 writes a
-//! second are made. Callers and nodes share this machine. With arguments it is the program under test.
+//! second are made; the last alone if `MANGROVE_HEARING_ALONE` is set. Callers and nodes share this machine. With arguments
+//! it is the program under test.
 
 #![expect(
     clippy::unwrap_used,
