@@ -250,8 +250,9 @@ async fn listen(line: TcpStream) -> Vec<Heard> {
     let (mut bytes, mut begins, mut heard) = (Vec::new(), 0, Vec::new());
     while heard.len() < WRITES {
         line.readable().await.unwrap();
-        let Ok(arrived) = line.try_io(Interest::READABLE, || receive(&line, &mut bytes)) else {
-            continue;
+        let arrived = match line.try_io(Interest::READABLE, || receive(&line, &mut bytes)) {
+            Err(why) if why.kind() == io::ErrorKind::WouldBlock => continue,
+            arrived => arrived.unwrap(),
         };
         let read = now();
         while let Some((is_text, body)) = frame(&bytes[begins..]) {
