@@ -1,23 +1,28 @@
 //! `GET /ws`: the same methods over a WebSocket, and subscriptions.
 //!
-//! One task has a socket, and all that goes on in it: calls in hand, subscriptions, and the two ends of the line. What
-//! it sends it waits for, so that whoever reads slowly is told slowly, and nothing heaps up: of each subscription one
-//! delivery is in hand, and the rest is in the feed.
+//! One future has a socket, and all that goes on in it: calls in hand, subscriptions, and the two ends of the line. It
+//! is carried by the connection, as the body of the response: see [`carried`]. What it sends it waits for, so that
+//! whoever reads slowly is told slowly, and nothing heaps up: of each subscription one delivery is in hand, and the
+//! rest is in the feed.
 
+mod carried;
 mod desk;
 
-use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
+use actix_http::ws::OpCode;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse, rt};
-use actix_ws::{AggregatedMessage, AggregatedMessageStream, CloseCode, CloseReason, Session};
+use actix_ws::{AggregatedMessage, AggregatedMessageStream, CloseCode};
+use futures_util::FutureExt;
+use futures_util::future::LocalBoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use mangrove_protocol::limits::RPC_BODY_BYTES;
 use serde_json::json;
 use tokio::time::{Instant, sleep, timeout};
 
+use carried::Outgoing;
 pub(crate) use desk::Desk;
 
 use crate::http::{Admitted, Door, Ending, Gate, RequestName};
@@ -28,8 +33,6 @@ use crate::site::Site;
 
 /// Calls of one socket in hand. While there are so many, no more are read.
 const IN_HAND: usize = 256;
-/// Who takes nothing for so long is let go, and comes back with its cursors.
-const STUCK: Duration = Duration::from_secs(30);
 /// How often it is asked whether the other side is there.
 const ASKED: Duration = Duration::from_secs(20);
 /// Who has said nothing for so long, although asked, is gone.
@@ -44,24 +47,32 @@ pub(crate) async fn open(
     door: Data<Door>,
     body: Payload,
 ) -> Result<HttpResponse, actix_web::Error> {
-    let (response, session, messages) = actix_ws::handle(&request, body)?;
+    // Its session, which would send from another task, is not needed.
+    let (response, _, messages) = actix_ws::handle(&request, body)?;
     let most = usize::try_from(RPC_BODY_BYTES).unwrap_or(usize::MAX);
     let messages = messages.max_frame_size(most).aggregate_continuations();
     let messages = messages.max_continuation_size(most);
     let (node, tokens, desk) = (door.node.clone(), door.tokens.clone(), Desk::default());
     let name = RequestName::given(&request);
     let site = Rc::new(Site { node, tokens, caller, desk: Some(desk.clone()), request: name });
+    let outgoing = Outgoing::default();
     let socket = Socket {
         engine: Engine::new(Rc::clone(&site)),
         listening: FuturesUnordered::new(),
-        line: Line { session, heard: Instant::now() },
-        site,
-        desk,
+        line: Line { outgoing: outgoing.clone(), heard: Instant::now() },
+        site: Rc::clone(&site),
+        desk: desk.clone(),
         gate: door.gate.clone(),
     };
-    let ending = door.ending();
-    rt::spawn(socket.run(messages, ending));
-    Ok(response)
+    let (carried, watch) = carried::carry(outgoing, socket.run(messages, door.ending()));
+    rt::spawn(async move {
+        watch.until_over().await;
+        for context in desk.present() {
+            // Where it fails, it is over by itself soon.
+            site.node.absent(context).await.ok();
+        }
+    });
+    Ok(response.map_body(|_, open| carried.keeping(open)).map_into_boxed_body())
 }
 
 /// A socket, and all that goes on in it.
@@ -70,7 +81,7 @@ struct Socket {
     engine: Engine,
     desk: Desk,
     gate: Gate,
-    listening: FuturesUnordered<std::pin::Pin<Box<dyn Future<Output = Heard>>>>,
+    listening: FuturesUnordered<LocalBoxFuture<'static, Heard>>,
     line: Line,
 }
 
@@ -79,6 +90,16 @@ struct Heard {
     subscription: Rc<str>,
     listening: Listening,
     told: Told,
+}
+
+/// What does not happen often.
+enum Rare {
+    /// The node stops.
+    Stopping,
+    /// The token holds no longer.
+    Revoked,
+    /// It is time to ask whether the other side is there.
+    Quiet,
 }
 
 /// Why a socket ends.
@@ -92,46 +113,50 @@ enum End {
 
 /// The way to the other side.
 struct Line {
-    session: Session,
+    outgoing: Outgoing,
     /// When something was heard from there last.
     heard: Instant,
 }
 
 impl Socket {
     async fn run(mut self, mut messages: AggregatedMessageStream, ending: Ending) {
-        let end = self.serve(&mut messages, ending).await;
-        for context in self.desk.present() {
-            // Where it fails, it is over by itself soon.
-            self.site.node.absent(context).await.ok();
-        }
-        if let End::Told(code, why) = end {
-            let reason = CloseReason { code, description: Some(why.to_owned()) };
-            timeout(STUCK, self.line.session.close(Some(reason))).await.map(drop).ok();
+        if let End::Told(code, why) = self.serve(&mut messages, ending).await {
+            self.line.outgoing.close(code, why);
         }
     }
 
     async fn serve(&mut self, messages: &mut AggregatedMessageStream, ending: Ending) -> End {
         let (mut caller, node) = (self.site.caller.clone(), self.site.node.clone());
-        // They wait all the time: each turn that would begin them anew takes its time from what is told.
-        let (mut ending, mut over) = (pin!(ending.told()), pin!(caller.ended(&node)));
-        let mut ask = pin!(sleep(ASKED));
+        // Looked at when one of them has happened, and not with all that is told.
+        let mut rare = FuturesUnordered::<LocalBoxFuture<'_, Rare>>::new();
+        rare.push(ending.told().map(|()| Rare::Stopping).boxed_local());
+        rare.push(caller.ended(&node).map(|()| Rare::Revoked).boxed_local());
+        rare.push(sleep(ASKED).map(|()| Rare::Quiet).boxed_local());
         loop {
             let step = tokio::select! {
-                () = &mut ending => return self.finish().await,
-                () = &mut over => {
-                    return End::Told(CloseCode::Policy, "the token was revoked, or has run out");
+                Some(happened) = rare.next() => match happened {
+                    Rare::Stopping => return self.finish().await,
+                    Rare::Revoked => {
+                        return End::Told(CloseCode::Policy, "the token was revoked, or has run out");
+                    }
+                    Rare::Quiet => {
+                        rare.push(sleep(ASKED).map(|()| Rare::Quiet).boxed_local());
+                        self.line.ask().await
+                    }
+                },
+                Some(step) = self.engine.next() => {
+                    self.answer(step).await;
+                    Ok(())
                 }
-                Some(step) = self.engine.next() => self.answer(step).await,
-                Some(heard) = self.listening.next() => self.tell(heard).await,
+                Some(heard) = self.listening.next() => {
+                    self.tell(heard).await;
+                    Ok(())
+                }
                 message = messages.recv(), if self.engine.in_hand < IN_HAND => match message {
                     Some(Ok(message)) => self.hear(message).await,
                     Some(Err(_)) => Err(End::Told(CloseCode::Protocol, "what was sent makes no sense")),
                     None => return End::Gone,
                 },
-                () = &mut ask => {
-                    ask.as_mut().reset(Instant::now() + ASKED);
-                    self.line.ask().await
-                }
             };
             if let Err(end) = step {
                 return end;
@@ -143,9 +168,7 @@ impl Socket {
     async fn finish(&mut self) -> End {
         let all = async {
             while let Some(step) = self.engine.next().await {
-                if self.answer(step).await.is_err() {
-                    break;
-                }
+                self.answer(step).await;
             }
         };
         timeout(ENDING, all).await.ok();
@@ -157,22 +180,22 @@ impl Socket {
         match message {
             AggregatedMessage::Text(text) => self.said(&text).await,
             AggregatedMessage::Binary(_) => {
-                Err(End::Told(CloseCode::Unsupported, "messages are text"))
+                return Err(End::Told(CloseCode::Unsupported, "messages are text"));
             }
             AggregatedMessage::Ping(bytes) => self.line.pong(&bytes).await,
-            AggregatedMessage::Pong(_) => Ok(()),
-            AggregatedMessage::Close(_) => Err(End::Told(CloseCode::Normal, "")),
+            AggregatedMessage::Pong(_) => {}
+            AggregatedMessage::Close(_) => return Err(End::Told(CloseCode::Normal, "")),
         }
+        Ok(())
     }
 
-    async fn said(&mut self, text: &str) -> Result<(), End> {
+    async fn said(&mut self, text: &str) {
         let too_fast = self.gate.ask(&self.site.caller.token).err();
         match Said::read(text) {
             Ok(Said::One(call)) => {
                 let call = slowed(call, too_fast.as_ref());
-                match call.and_then(|call| self.engine.take(call)) {
-                    Some(step) => self.answer(step).await,
-                    None => Ok(()),
+                if let Some(step) = call.and_then(|call| self.engine.take(call)) {
+                    self.answer(step).await;
                 }
             }
             Ok(Said::Batch(calls)) => {
@@ -181,7 +204,7 @@ impl Socket {
                 let calls = calls.into_iter().filter_map(slowed).collect();
                 // What was sent before it takes effect before it.
                 while let Some(step) = self.engine.next().await {
-                    self.answer(step).await?;
+                    self.answer(step).await;
                 }
                 let answered = batch(Rc::clone(&self.site), calls).await;
                 match answered {
@@ -189,19 +212,20 @@ impl Socket {
                     None => self.answer(Step::Silence).await,
                 }
             }
-            Err(error) => self.line.send(answer(&Id::null(), &Err(error))).await,
+            Err(error) => {
+                self.line.send(answer(&Id::null(), &Err(error))).await;
+            }
         }
     }
 
-    async fn answer(&mut self, step: Step) -> Result<(), End> {
+    async fn answer(&mut self, step: Step) {
         if let Step::Answer(text) = step {
-            self.line.send(text).await?;
+            self.line.send(text).await;
         }
         // Whoever subscribed has been told by now what its subscription is called.
         for (subscription, listening) in self.desk.fresh() {
             self.listen(subscription, listening);
         }
-        Ok(())
     }
 
     fn listen(&self, subscription: Rc<str>, mut listening: Listening) {
@@ -211,15 +235,15 @@ impl Socket {
         }));
     }
 
-    async fn tell(&mut self, heard: Heard) -> Result<(), End> {
+    async fn tell(&mut self, heard: Heard) {
         let Heard { subscription, listening, told } = heard;
         if !self.desk.is_open(&subscription) {
-            return Ok(());
+            return;
         }
         match told {
             Told::Happened(items) => {
                 for item in items {
-                    self.line.send(event(&subscription, &item)).await?;
+                    self.line.send(event(&subscription, &item)).await;
                 }
                 self.listen(subscription, listening);
             }
@@ -233,17 +257,16 @@ impl Socket {
                 });
                 let told =
                     json!({ "jsonrpc": "2.0", "method": "presence.event", "params": params });
-                self.line.send(told.to_string()).await?;
+                self.line.send(told.to_string()).await;
                 self.listen(subscription, listening);
             }
             Told::Over(last) => {
                 self.desk.ended(&subscription);
                 if let Some(item) = last {
-                    self.line.send(event(&subscription, &item)).await?;
+                    self.line.send(event(&subscription, &item)).await;
                 }
             }
         }
-        Ok(())
     }
 }
 
@@ -262,24 +285,20 @@ fn slowed(call: Result<Call, Refused>, too_fast: Option<&Error>) -> Option<Resul
 }
 
 impl Line {
-    async fn send(&mut self, text: String) -> Result<(), End> {
-        taken(timeout(STUCK, self.session.text(text)).await)
+    async fn send(&self, text: String) {
+        self.outgoing.put(OpCode::Text, text.as_bytes()).await;
     }
 
-    async fn pong(&mut self, bytes: &[u8]) -> Result<(), End> {
-        taken(timeout(STUCK, self.session.pong(bytes)).await)
+    async fn pong(&self, bytes: &[u8]) {
+        self.outgoing.put(OpCode::Pong, bytes).await;
     }
 
     /// Asks whether the other side is there.
-    async fn ask(&mut self) -> Result<(), End> {
+    async fn ask(&self) -> Result<(), End> {
         if self.heard.elapsed() > SILENT {
             return Err(End::Gone);
         }
-        taken(timeout(STUCK, self.session.ping(b"")).await)
+        self.outgoing.put(OpCode::Ping, b"").await;
+        Ok(())
     }
-}
-
-/// What was sent, if it was taken in time.
-fn taken<E, T>(sent: Result<Result<(), E>, T>) -> Result<(), End> {
-    sent.ok().and_then(Result::ok).ok_or(End::Gone)
 }
