@@ -38,6 +38,12 @@ impl Reader {
         self.shared.contexts.read().ids()
     }
 
+    /// Which feed of a context its cursors are of, for as long as the context is there. Nothing is read for it.
+    pub fn generation(&self, id: &ContextId) -> Result<u64, ReadError> {
+        let row = self.shared.contexts.read().get(id).ok_or(ReadError::UnknownContext)?;
+        Ok(row.generation)
+    }
+
     /// How the store fares.
     pub fn health(&self) -> Health {
         self.shared.pulse.health()

@@ -99,6 +99,14 @@ impl Handle {
         seen.finish()?;
         Ok(found)
     }
+
+    /// Which feed of a context its cursors are of. Nothing is read for it.
+    pub fn generation(&self, context: &ContextId) -> Result<u64, Fault> {
+        self.reader.generation(context).map_err(|why| match why {
+            ReadError::UnknownContext => Fault::NoContext(context.to_string()),
+            why => why.into(),
+        })
+    }
 }
 
 impl Look<'_> {

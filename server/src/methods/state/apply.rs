@@ -70,7 +70,7 @@ impl Method for Apply {
         let scope = || site.caller.token.to_string();
         let id = params.request_id.map(|name| RequestId { scope: scope(), name });
         let written = site.node.apply(context, Request { id, edits, conditions }).await?;
-        let generation = site.node.look(&context, |look| look.cursor())?.generation;
+        let generation = site.node.generation(&context)?;
         Ok(Applied {
             delta: written.delta.to_string(),
             seq: written.seq.get(),
