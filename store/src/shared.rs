@@ -79,12 +79,19 @@ impl Shared {
     /// Whether there is as much room on the disk as there has to be, and at least so much. Where that
     /// cannot be told, there is.
     pub(crate) fn has_room(&self, least: u64) -> bool {
-        if failpoint::global().fire::<bool>(NO_ROOM, None) == Some(true) {
-            return false;
-        }
+        !is_said_to_be_full() && self.finds_room(least)
+    }
+
+    /// The same, whatever a test says.
+    pub(crate) fn finds_room(&self, least: u64) -> bool {
         let Ok(disk) = rustix::fs::statvfs(self.folder.as_std_path()) else { return true };
         let free = disk.f_bavail.saturating_mul(disk.f_frsize);
         self.metrics.free_bytes.set(i64::try_from(free).unwrap_or(i64::MAX));
         free >= (self.settings.min_free_mib * MIB).max(least)
     }
+}
+
+/// Whether a test says that there is no room on the disk.
+pub(crate) fn is_said_to_be_full() -> bool {
+    failpoint::global().fire::<bool>(NO_ROOM, None) == Some(true)
 }

@@ -26,7 +26,7 @@ use crate::error::WriteError;
 use crate::lock::Lock;
 use crate::queue::{Job, Order, Queue};
 use crate::schema::{Family, Meta};
-use crate::shared::{MIB, Shared, Slot};
+use crate::shared::{MIB, Shared, Slot, is_said_to_be_full};
 use crate::value;
 
 /// Commits that are written together.
@@ -44,6 +44,8 @@ const MOST_PATIENCE: u32 = 50;
 const READERS_MS: u64 = 5_000;
 /// How often it is looked whether there is room again.
 const LOOK_MS: u64 = 200;
+/// So long it is taken for granted that there still is the room that was found.
+const FOUND: Duration = Duration::from_millis(LOOK_MS);
 
 /// Before anything of a group is written.
 const BEFORE: &str = "store.before_write";
@@ -70,6 +72,9 @@ pub(crate) struct Thread {
     orders: mpsc::Receiver<Order>,
     /// The disk filled up while something was written: how the log ends shows when it is opened anew.
     in_doubt: bool,
+    /// When room was found on the disk last. Asking takes as long as a tenth of a commit does, so it is done after one
+    /// is answered, for the next.
+    room_found: Option<Instant>,
     /// How often it may still be tried to find nobody reading.
     patience: u32,
     /// Commits there had been when it was last looked whether it is quiet.
@@ -92,6 +97,7 @@ impl Thread {
             shared,
             orders,
             in_doubt: false,
+            room_found: None,
             patience: MOST_PATIENCE,
             before_rest: 0,
             in_tables: 0,
@@ -202,6 +208,9 @@ impl Thread {
             }
         }
         answer(group, &written);
+        if self.room_found.is_none_or(|found| found.elapsed() > FOUND / 4) {
+            self.room_found = self.shared.finds_room(0).then(Instant::now);
+        }
     }
 
     /// What was durably said of contexts is known from now on.
@@ -231,9 +240,7 @@ impl Thread {
         if let Err(why @ WriteError::Failed(_)) = self.shared.pulse.check() {
             return Err(why);
         }
-        let settings = &self.shared.settings;
-        let to_open = settings.wal_mib + settings.memory_mib + ROOM_TO_OPEN_MIB;
-        if !self.shared.has_room(if self.in_doubt { to_open * MIB } else { 0 }) {
+        if !self.has_room() {
             self.shared.pulse.set_full(true);
             return Err(WriteError::Full);
         }
@@ -243,6 +250,17 @@ impl Thread {
         }
         self.shared.pulse.set_full(false);
         Ok(())
+    }
+
+    /// Whether there is room to write, and to open the database anew if that has to be done first.
+    fn has_room(&self) -> bool {
+        let settings = &self.shared.settings;
+        let to_open = settings.wal_mib + settings.memory_mib + ROOM_TO_OPEN_MIB;
+        match self.room_found {
+            _ if self.in_doubt => self.shared.has_room(to_open * MIB),
+            Some(found) if found.elapsed() < FOUND => !is_said_to_be_full(),
+            _ => self.shared.has_room(0),
+        }
     }
 
     fn write(&mut self, group: &[Job]) -> Result<(), WriteError> {

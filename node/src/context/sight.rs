@@ -4,7 +4,7 @@ use std::cell::{Cell, OnceCell};
 use std::ops::Bound;
 
 use mangrove_protocol::id::ContextId;
-use mangrove_protocol::view::{Memory, Table, View};
+use mangrove_protocol::view::{Table, View};
 use mangrove_store::{ReadError, Reading, Snapshot};
 
 /// A context as it is stored. Most steps do not look, and then it costs nothing.
@@ -13,13 +13,12 @@ pub(super) struct Sight<'r> {
     context: ContextId,
     seen: OnceCell<Option<Snapshot<'r>>>,
     failed: Cell<Option<ReadError>>,
-    nothing: Memory,
 }
 
 impl<'r> Sight<'r> {
     pub(super) fn new(reading: &'r Reading, context: ContextId) -> Self {
         let (seen, failed) = (OnceCell::new(), Cell::new(None));
-        Self { reading, context, seen, failed, nothing: Memory::default() }
+        Self { reading, context, seen, failed }
     }
 
     /// Whether all that was looked for could be read: otherwise nothing may leave that was made of it.
@@ -50,10 +49,7 @@ impl View for Sight<'_> {
     }
 
     fn scan<T: Table>(&self, from: Bound<&T::Key>, limit: usize) -> Vec<(T::Key, T::Row)> {
-        match self.snapshot() {
-            Some(seen) => seen.scan::<T>(from, limit),
-            None => self.nothing.scan::<T>(from, limit),
-        }
+        self.snapshot().map_or_else(Vec::new, |seen| seen.scan::<T>(from, limit))
     }
 
     fn last<T: Table>(&self, until: Bound<&T::Key>) -> Option<(T::Key, T::Row)> {
