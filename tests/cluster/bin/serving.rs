@@ -15,7 +15,7 @@
     reason = "whoever measures reads what it prints, and a panic is the report"
 )]
 
-use std::io::{self, IoSliceMut};
+use std::io::{self, IoSliceMut, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::ops::Range;
 use std::os::fd::AsRawFd;
@@ -96,14 +96,7 @@ fn reading(cluster: &Cluster) -> (f64, Duration) {
     let (context, node) = (&cluster.context, cluster.node(0));
     cluster.rpc(0).apply(context, &[edits::put("read", VALUE)]).unwrap();
     let params = json!({ "context": context, "key": "read" });
-    let call = json!({ "jsonrpc": "2.0", "id": 1, "method": "state.get", "params": params });
-    let (call, address) = (call.to_string(), address(node));
-    let request = format!(
-        "POST /rpc HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {}\r\n\
-         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{call}",
-        node.token(),
-        call.len()
-    );
+    let (request, address) = (request(node, "state.get", &params), address(node));
     // One thread has all connections: what many take to take turns is not the node's.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let (computed, since) = (node.cpu_time(), Instant::now());
@@ -125,16 +118,33 @@ async fn read_on(address: SocketAddr, request: &str, since: Instant) -> u64 {
         let mut length = 0;
         loop {
             length += line.read(&mut answer[length..]).await.unwrap();
-            let said = std::str::from_utf8(&answer[..length]).unwrap();
-            // The answer ends with the end of its object.
-            if said.ends_with("}}") {
-                assert!(said.starts_with("HTTP/1.1 200") && said.contains(VALUE), "{said}");
+            if let Some(said) = whole(&answer[..length]) {
+                assert!(said.contains(VALUE), "{said}");
                 break;
             }
         }
         count += 1;
     }
     count
+}
+
+/// A call as it goes over the line: making it is none of what is measured.
+fn request(node: &Node, method: &str, params: &Value) -> String {
+    let call = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+    let (call, address) = (call.to_string(), address(node));
+    format!(
+        "POST /rpc HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {}\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{call}",
+        node.token(),
+        call.len()
+    )
+}
+
+/// An answer, once all of it is there: it ends with the end of its object.
+fn whole(answer: &[u8]) -> Option<&str> {
+    let said = std::str::from_utf8(answer).unwrap();
+    assert!(said.len() < 12 || said.starts_with("HTTP/1.1 200"), "{said}");
+    said.ends_with("}}").then_some(said)
 }
 
 fn address(node: &Node) -> SocketAddr {
@@ -205,13 +215,7 @@ fn hearing(cluster: &Cluster, subscribers: u32, a_second: u32) -> Vec<Took> {
                 listening.join_all().await
             })
         });
-        let (rpc, since, mut begun) = (cluster.rpc(0), Instant::now(), Vec::new());
-        for number in 0..WRITES {
-            let due = since + Duration::from_secs(1) / a_second * u32::try_from(number).unwrap();
-            thread::park_timeout(due.saturating_duration_since(Instant::now()));
-            begun.push(now());
-            rpc.apply(&cluster.context, &[edits::put(&format!("heard/{number}"), number)]).unwrap();
-        }
+        let begun = write_at(cluster, a_second);
         (subscribers.join().unwrap(), begun)
     });
     let took = |Heard { arrived, read, text }: Heard| {
@@ -219,6 +223,32 @@ fn hearing(cluster: &Cluster, subscribers: u32, a_second: u32) -> Vec<Took> {
         (arrived - begun, read - begun)
     };
     heard.into_iter().flatten().map(took).collect()
+}
+
+/// Writes, so many a second. When each was handed to the system.
+fn write_at(cluster: &Cluster, a_second: u32) -> Vec<Duration> {
+    let node = cluster.node(0);
+    let write = |number| {
+        let ops = [edits::put(&format!("heard/{number}"), number)];
+        request(node, "state.apply", &json!({ "context": cluster.context, "ops": ops }))
+    };
+    let writes = (0..WRITES).map(write).collect::<Vec<_>>();
+    let mut line = TcpStream::connect(address(node)).unwrap();
+    line.set_nodelay(true).unwrap();
+    let (mut answer, since, mut begun) = ([0; 4_096], Instant::now(), Vec::new());
+    for (write, number) in writes.iter().zip(0..) {
+        let due = since + Duration::from_secs(1) / a_second * number;
+        thread::park_timeout(due.saturating_duration_since(Instant::now()));
+        begun.push(now());
+        line.write_all(write.as_bytes()).unwrap();
+        let mut length = 0;
+        while whole(&answer[..length]).is_none_or(|said| !said.contains("\"result\"")) {
+            let more = line.read(&mut answer[length..]).unwrap();
+            assert_ne!(more, 0, "the node hung up: {:?}", std::str::from_utf8(&answer[..length]));
+            length += more;
+        }
+    }
+    begun
 }
 
 /// The time of day: what the system says that a message came at is on no other clock.
