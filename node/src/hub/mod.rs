@@ -11,6 +11,7 @@
 
 mod metrics;
 mod page;
+mod relay;
 mod ring;
 mod seat;
 mod subscription;
@@ -32,7 +33,7 @@ use tokio::sync::watch;
 
 use metrics::Metrics;
 use ring::Ring;
-use seat::Seat;
+use seat::{Listened, Seat};
 pub use subscription::{Delivery, Ended, Subscription};
 
 /// From where on somebody wants to be told.
@@ -65,7 +66,7 @@ pub struct Hub(Arc<Shared>);
 struct Shared {
     reader: Reader,
     /// The contexts that somebody listens to.
-    rings: DashMap<ContextId, watch::Sender<Ring>>,
+    rings: DashMap<ContextId, Listened>,
     is_stopped: AtomicBool,
     metrics: Metrics,
 }
@@ -97,8 +98,8 @@ impl Hub {
     /// Ends all subscriptions to a context. When it is forgotten: after that is durable, since whoever comes
     /// later is then told by the store, and before the context is begun anew.
     pub fn close(&self, context: ContextId, why: Closed) {
-        if let Some((_, ring)) = self.0.rings.remove(&context) {
-            ring.send_modify(|ring| ring.close(why));
+        if let Some((_, listened)) = self.0.rings.remove(&context) {
+            listened.ring.send_modify(|ring| ring.close(why));
         }
     }
 
@@ -107,8 +108,8 @@ impl Hub {
         // In this order: a ring that is made meanwhile is found below, or made closed.
         self.0.is_stopped.store(true, Ordering::Release);
         let mut rings = Vec::new();
-        self.0.rings.retain(|_, ring| {
-            rings.push(ring.clone());
+        self.0.rings.retain(|_, listened| {
+            rings.push(listened.ring.clone());
             false
         });
         for ring in rings {
@@ -155,7 +156,7 @@ impl Shared {
     /// The ring of a context that somebody listens to. It is handed out, since whoever is woken may want to leave
     /// at once: nobody is woken while the map is held.
     fn ring(&self, context: &ContextId) -> Option<watch::Sender<Ring>> {
-        self.rings.get(context).map(|ring| ring.clone())
+        self.rings.get(context).map(|listened| listened.ring.clone())
     }
 
     /// Why a ring that is made now is of no use.

@@ -31,6 +31,9 @@ pub(super) struct Ring {
     closed: Option<Closed>,
 }
 
+/// How far a ring goes, and how far its feed is known to, and whether that is all.
+pub(super) type Extent = (u64, u64, Option<Closed>);
+
 /// What a ring has for a cursor.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Found {
@@ -99,6 +102,16 @@ impl Ring {
     pub(super) fn close(&mut self, why: Closed) {
         self.closed = Some(why);
         self.clear();
+    }
+
+    /// Whether there is something for a cursor, or nothing ever will be.
+    pub(super) const fn has_news(&self, from: u64) -> bool {
+        from < self.end || self.closed.is_some()
+    }
+
+    /// How far it goes.
+    pub(super) const fn extent(&self) -> Extent {
+        (self.next, self.end, self.closed)
     }
 
     /// Why nothing more comes.

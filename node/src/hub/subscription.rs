@@ -8,11 +8,10 @@ use mangrove_protocol::id::ContextId;
 use mangrove_protocol::replica::feed::FeedItem;
 use mangrove_store::ReadError;
 use mangrove_store::feed::{Cursor, Gap, Page};
-use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::page::{self, Reading};
-use super::ring::{Found, MOST_ITEMS, Placed, Ring};
+use super::ring::{Extent, Found, MOST_ITEMS, Placed, Ring};
 use super::seat::Seat;
 use super::{Closed, Since};
 
@@ -79,33 +78,37 @@ impl Subscription {
             match self.find(limit) {
                 Found::Closed(why) => return Err(why.into()),
                 Found::Items(items) => return Ok(self.serve(items)),
-                Found::Nothing => self.change().await?,
-                Found::Stored(behind) => match self.fetch(behind, limit).await? {
-                    Some(delivery) => return Ok(delivery),
-                    None => self.pause().await?,
-                },
+                Found::Nothing => self.news().await,
+                Found::Stored(behind) => {
+                    let before = self.seat.ring().extent();
+                    match self.fetch(behind, limit).await? {
+                        Some(delivery) => return Ok(delivery),
+                        None => self.pause(before).await,
+                    }
+                }
             }
         }
     }
 
     /// What there is for it at this moment.
-    fn find(&mut self, limit: usize) -> Found {
-        let ring = self.seat.told().borrow_and_update();
+    fn find(&self, limit: usize) -> Found {
+        let ring = self.seat.ring();
         match ring.closed() {
             None if !self.is_known => Found::Stored(u64::MAX),
             _ => ring.find(self.cursor.next, limit),
         }
     }
 
-    /// Until the ring changes.
-    async fn change(&mut self) -> Result<(), Closed> {
-        // It never fails: the seat keeps the ring.
-        self.seat.told().changed().await.map_err(|_| Closed::Stopping)
+    /// Until there is something for it, or nothing ever will be.
+    async fn news(&mut self) {
+        let from = self.cursor.next;
+        self.seat.find(|ring| ring.has_news(from).then_some(())).await;
     }
 
-    /// Until the ring changes, and not for long.
-    async fn pause(&mut self) -> Result<(), Closed> {
-        timeout(AGAIN, self.change()).await.unwrap_or(Ok(()))
+    /// Until the ring is another than before, and not for long.
+    async fn pause(&mut self, before: Extent) {
+        let changed = self.seat.find(|ring| (ring.extent() != before).then_some(()));
+        timeout(AGAIN, changed).await.ok();
     }
 
     /// What the ring has.
@@ -127,7 +130,7 @@ impl Subscription {
         let reading = self.reading.get_or_insert_with(begin);
         let read = tokio::select! {
             read = reading => read,
-            why = closed(self.seat.told()) => return Err(why.into()),
+            why = self.seat.find(Ring::closed) => return Err(why.into()),
         };
         self.reading = None;
         self.take(read, limit)
@@ -167,12 +170,6 @@ impl Subscription {
 
 fn after_last<T>(items: &[(u64, T)]) -> Option<u64> {
     items.last().map(|(position, _)| position + 1)
-}
-
-/// Until there is nothing more to tell.
-async fn closed(told: &mut watch::Receiver<Ring>) -> Closed {
-    let ring = told.wait_for(|ring| ring.closed().is_some()).await;
-    ring.ok().and_then(|ring| ring.closed()).unwrap_or(Closed::Stopping)
 }
 
 impl fmt::Debug for Subscription {

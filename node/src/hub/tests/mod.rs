@@ -1,6 +1,7 @@
 //! What the hub promises, over a real store.
 
 mod race;
+mod relays;
 
 use std::future::Future;
 use std::sync::mpsc::{SyncSender, sync_channel};
