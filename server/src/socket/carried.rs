@@ -103,8 +103,19 @@ impl Outgoing {
         self.0.borrow().len() >= AHEAD
     }
 
+    fn is_empty(&self) -> bool {
+        self.0.borrow().is_empty()
+    }
+
+    /// What goes next, and no more of it at a time than is said ahead: whoever takes a long message slowly is seen to take
+    /// it.
     fn take(&self) -> Bytes {
-        self.0.take().freeze()
+        let mut said = self.0.borrow_mut();
+        let next = match said.len() {
+            ..=AHEAD => std::mem::take(&mut *said),
+            _ => said.split_to(AHEAD),
+        };
+        next.freeze()
     }
 }
 
@@ -135,7 +146,7 @@ impl MessageBody for Carried {
         }
         let was_full = hold.outgoing.is_full();
         let said = hold.outgoing.take();
-        if was_full {
+        if was_full || !hold.outgoing.is_empty() {
             // The connection comes again by itself, when it has room.
             hold.bell.mark();
         }
@@ -297,9 +308,10 @@ mod tests {
         house.ask().await;
         house.more.notify_one();
         let message = (10 << 10) + 4;
-        assert_eq!(house.ask().await, Some(Some(2 * message)));
-        assert_eq!(house.ask().await, Some(Some(2 * message)));
-        assert_eq!(house.ask().await, Some(Some(message)));
+        for taken in [1, 2, 3] {
+            assert_eq!(house.ask().await, Some(Some(AHEAD)), "{taken}");
+        }
+        assert_eq!(house.ask().await, Some(Some(5 * message - 3 * AHEAD)));
         assert_eq!(house.ask().await, None);
         assert!(house.alive.upgrade().is_some());
     }
@@ -324,6 +336,21 @@ mod tests {
         assert!(tokio::time::timeout(Duration::from_millis(20), watched).await.is_ok());
         assert!(house.alive.upgrade().is_none(), "all that it had is gone");
         assert_eq!(house.ask().await, Some(None), "the connection is told that this is the end");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_takes_a_long_message_slowly_is_not_let_go_and_who_stops_is() {
+        let mut house = House::new(1, 10 * AHEAD);
+        house.ask().await;
+        let mut watched = Box::pin(house.watched());
+        house.more.notify_one();
+        let nearly = STUCK - Duration::from_millis(10);
+        for _ in 0..10 {
+            assert_eq!(house.ask().await, Some(Some(AHEAD)), "a piece at a time");
+            assert!(tokio::time::timeout(nearly, &mut watched).await.is_err(), "it was taken");
+        }
+        assert!(tokio::time::timeout(2 * STUCK, watched).await.is_ok());
+        assert!(house.alive.upgrade().is_none());
     }
 
     #[tokio::test(start_paused = true)]

@@ -76,8 +76,8 @@ impl Desk {
         self.0.borrow_mut().present.insert(context);
     }
 
-    /// Where it did.
-    pub(super) fn present(&self) -> BTreeSet<ContextId> {
-        std::mem::take(&mut self.0.borrow_mut().present)
+    /// One of those where it did, which is not one any more.
+    pub(super) fn leave(&self) -> Option<ContextId> {
+        self.0.borrow_mut().present.pop_first()
     }
 }

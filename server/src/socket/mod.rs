@@ -65,12 +65,14 @@ pub(crate) async fn open(
         gate: door.gate.clone(),
     };
     let (carried, watch) = carried::carry(outgoing, socket.run(messages, door.ending()));
+    let ending = door.ending();
     rt::spawn(async move {
-        watch.until_over().await;
-        for context in desk.present() {
-            // Where it fails, it is over by itself soon.
-            site.node.absent(context).await.ok();
+        tokio::select! {
+            () = watch.until_over() => {}
+            // A connection without room does not hear of it.
+            () = ending.told() => {}
         }
+        leave(&desk, &site).await;
     });
     Ok(response.map_body(|_, open| carried.keeping(open)).map_into_boxed_body())
 }
@@ -105,7 +107,7 @@ enum Rare {
 /// Why a socket ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum End {
-    /// The other side is gone, or takes nothing.
+    /// The other side is gone.
     Gone,
     /// It is told why.
     Told(CloseCode, &'static str),
@@ -120,7 +122,10 @@ struct Line {
 
 impl Socket {
     async fn run(mut self, mut messages: AggregatedMessageStream, ending: Ending) {
-        if let End::Told(code, why) = self.serve(&mut messages, ending).await {
+        let end = self.serve(&mut messages, ending).await;
+        // Before the other side hears of the end: it may come back at once.
+        leave(&self.desk, &self.site).await;
+        if let End::Told(code, why) = end {
             self.line.outgoing.close(code, why);
         }
     }
@@ -267,6 +272,14 @@ impl Socket {
                 }
             }
         }
+    }
+}
+
+/// Whoever was said to be present by a socket is so no longer.
+async fn leave(desk: &Desk, site: &Site) {
+    while let Some(context) = desk.leave() {
+        // Where it fails, it is over by itself soon.
+        site.node.absent(context).await.ok();
     }
 }
 
